@@ -1,0 +1,100 @@
+"""Every column name, once, with its type and unit.
+
+Plain strings: a typo is an `AttributeError` at import, and no `.value` is needed.
+"""
+
+from typing import Final
+
+# receipts
+BASKET_ID: Final = "basket_id"  # string, one till receipt
+PRODUCT_ID: Final = "product_id"  # string, the retailer's product code
+CUSTOMER_ID: Final = "customer_id"  # string, raw and personal: never leaves the clean stage
+CUSTOMER_KEY: Final = "customer_key"  # string, 32 hex digits of HMAC-SHA256 of the customer id; null when unknown
+STORE_ID: Final = "store_id"  # string
+SOLD_AT: Final = "sold_at"  # timestamp, UTC
+QUANTITY: Final = "quantity"  # double, units sold; negative in a source row means a return
+AMOUNT: Final = "amount"  # decimal(18,4), paid for the whole line, in the retailer's currency
+UNIT_PRICE: Final = "unit_price"  # decimal(18,4), source only: amount = quantity x unit_price when no amount
+LINE_ID: Final = "line_id"  # string, source only: the retailer's key of a receipt line
+PROMOTION: Final = "promotion"  # string, source only: promotion code of the line
+SOURCE_ROWS: Final = "source_rows"  # long, source rows merged into this line (sales and the returns netted from it)
+
+# rejects
+SOURCE: Final = "source"  # string, file or table that the row came from
+ROW_HASH: Final = "row_hash"  # string, 64 hex digits of SHA-256 over the mapped values, customer as its key
+REASONS: Final = "reasons"  # array<string>, sorted; why the row is no line
+RAW: Final = "raw"  # string, JSON of the mapped values as read; the customer id is replaced by its key
+RUN_ID: Final = "run_id"  # string
+
+# catalogue
+PRODUCT_NAME: Final = "product_name"  # string, plain text that the encoder reads
+CATEGORY: Final = "category"  # string
+DEPARTMENT: Final = "department"  # string
+BRAND: Final = "brand"  # string
+UNIT_COST: Final = "unit_cost"  # double, cost of one unit in the retailer's currency
+LABEL_SOURCE: Final = "label_source"  # string, where the category comes from: "given" or "none"
+NAME_HASH: Final = "name_hash"  # string, first 20 hex digits of SHA-256 of the plain name
+IS_MERCHANDISE: Final = "is_merchandise"  # boolean, false for coupons, fuel, fees and the like
+
+# items: what is mined and linked
+ITEM_ID: Final = "item_id"  # string: product id, name hash, category or department, by level
+LEVEL: Final = "level"  # string: product, name, category or department
+ITEM_NAME: Final = "item_name"  # string
+LINES: Final = "lines"  # long, receipt lines that sold the item; 0 = never sold
+
+# embeddings
+EMBEDDING: Final = "embedding"  # array<float>, length = model width, L2 norm 1
+MODEL_DIGEST: Final = "model_digest"  # string, 64 hex digits of SHA-256 over the model's files
+
+# attention
+NEIGHBOR_ID: Final = "neighbor_id"  # string, item id
+RANK: Final = "rank"  # int, 1 = strongest
+SCORE: Final = "score"  # double, logit: scale * (q . k) + bias
+ATTENTION: Final = "attention"  # double, 0..1, softmax of the score over all other items of the catalogue
+LOG_SUM_EXP: Final = "log_sum_exp"  # double, log of the softmax denominator
+TOP_MASS: Final = "top_mass"  # double, 0..1, share of attention that the kept neighbours hold
+ENTROPY: Final = "entropy"  # double, nats, of the whole attention row
+
+# itemsets and rules
+ITEMS: Final = "items"  # array<string>, item ids, ascending, distinct
+SIZE: Final = "size"  # int, items in the set
+COUNT: Final = "count"  # long, baskets that hold the whole set
+SUPPORT: Final = "support"  # double, 0..1, share of baskets
+CUSTOMERS: Final = "customers"  # long, distinct customers behind it; null = not counted
+IS_CLOSED: Final = "is_closed"  # boolean, no larger mined set has the same count
+IS_MAXIMAL: Final = "is_maximal"  # boolean, no larger mined set is frequent
+ANTECEDENT: Final = "antecedent"  # array<string>, item ids, ascending
+CONSEQUENT: Final = "consequent"  # array<string>, item ids, ascending
+N_AB: Final = "n_ab"  # long, baskets with antecedent and consequent
+N_A: Final = "n_a"  # long, baskets with the antecedent
+N_B: Final = "n_b"  # long, baskets with the consequent
+N: Final = "n"  # long, baskets in all
+CONFIDENCE: Final = "confidence"  # double, 0..1, n_ab / n_a
+LIFT: Final = "lift"  # double, >= 0, confidence / (n_b / n); 1 = independent
+LEVERAGE: Final = "leverage"  # double, -0.25..0.25, support - support_a * support_b
+CONVICTION: Final = "conviction"  # double, >= 0, (1 - support_b) / (1 - confidence); null = infinite
+P_VALUE: Final = "p_value"  # double, 0..1, Fisher's exact test; null = not computed
+Q_VALUE: Final = "q_value"  # double, 0..1, p corrected for the rules searched; null = not computed
+LIFT_LOW: Final = "lift_low"  # double, lower end of the 95% interval of lift; null = not computed
+LIFT_HIGH: Final = "lift_high"  # double, upper end; null = not computed
+HOLDOUT_LIFT: Final = "holdout_lift"  # double, lift on held-out baskets; null = not computed
+IS_REDUNDANT: Final = "is_redundant"  # boolean, a rule with a smaller antecedent is at least as confident
+
+# associations and cross-sell
+STRENGTH: Final = "strength"  # double, 0..1, P(neighbor | item): counts shrunk toward attention
+KIND: Final = "kind"  # string: complement, substitute, basket_only or text_only
+NEIGHBOR_NAME: Final = "neighbor_name"  # string
+COMPANION_ID: Final = "companion_id"  # string, item id
+COMPANION_NAME: Final = "companion_name"  # string
+EVIDENCE: Final = "evidence"  # string, one sentence for people
+
+# runs
+STAGE: Final = "stage"  # string
+FINGERPRINT: Final = "fingerprint"  # string, 64 hex digits: inputs, settings, code and model of the stage
+INPUTS: Final = "inputs"  # map<string,string>, input table or file set -> its version
+ROWS_IN: Final = "rows_in"  # long, rows of the stage's inputs where known
+ROWS_OUT: Final = "rows_out"  # map<string,long>, table -> rows
+SECONDS: Final = "seconds"  # double, wall clock
+STATUS: Final = "status"  # string: done, skipped or failed
+STARTED_AT: Final = "started_at"  # timestamp, UTC
+MESSAGE: Final = "message"  # string, first line of the error; null unless failed

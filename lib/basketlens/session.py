@@ -1,0 +1,14 @@
+"""The only place that makes or finds a Spark session."""
+
+from pyspark.sql import SparkSession
+
+
+def start(job: str) -> SparkSession:
+    """The session of this process, with what results depend on pinned to one value.
+
+    Everything else (memory, parallelism, shuffle) belongs to conf/spark/*.conf or the cluster.
+    """
+    spark = SparkSession.builder.appName(f"basketlens {job}").getOrCreate()
+    spark.conf.set("spark.sql.session.timeZone", "UTC")  # the same instants whatever the machine's zone
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")  # not INT96: pandas reads it too
+    return spark

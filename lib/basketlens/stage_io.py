@@ -1,0 +1,44 @@
+"""What a stage may do with the world: the only door out of its pure transforms."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+
+
+class Written(NamedTuple):
+    """What one write saw, measured in the same pass."""
+
+    rows: int
+    measures: Mapping[str, Any]
+
+
+class StageIO(Protocol):
+    """Given to every stage by the runner."""
+
+    run_id: str
+    cores: int  # tasks that run at once
+
+    def read(self, name: str) -> DataFrame:
+        """A table: staged by this stage, else the user's replacement, else published by an earlier one."""
+
+    def has(self, name: str) -> bool:
+        """Whether a table was published by an earlier run."""
+
+    def source(self, name: str, wanted: Mapping[str, str]) -> DataFrame:
+        """Raw receipts or catalogue: the wanted source columns (setting -> column)."""
+
+    def write(
+        self, name: str, df: DataFrame, *, doing: str, measures: Mapping[str, Column] | None = None
+    ) -> Written:
+        """Materialise a table in staging.  A name without a contract is the stage's own scratch."""
+
+    def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str) -> pd.DataFrame:
+        """A result of at most `limit` rows; more is a `LimitError`."""
+
+    def note(self, **figures: Any) -> None:
+        """Figures for the manifest and the summary."""
+
+    def write_page(self, html: str) -> str:
+        """Store the report; returns where."""

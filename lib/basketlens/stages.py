@@ -1,0 +1,41 @@
+"""The pipeline on one screen: stage, function, tables read, tables written, settings it depends on."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from basketlens.clean import stage as clean
+from basketlens.embed import stage as embed
+from basketlens.link import stage as link
+from basketlens.mine import stage as mine
+from basketlens.report import stage as report
+from basketlens.serve import stage as serve
+from basketlens.settings import Settings
+from basketlens.stage_io import StageIO
+
+RAW_LINES: Final = "raw_lines"  # input.transactions
+RAW_PRODUCTS: Final = "raw_products"  # input.products
+
+
+class Stage(NamedTuple):
+    """A function between named tables."""
+
+    run: Callable[[StageIO, Settings], None]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    sections: tuple[str, ...]  # sections of the settings that its tables depend on
+    extra: Callable[[Settings], Mapping[str, str]] | None = None  # what else they depend on, such as the model
+
+
+# fmt: off
+STAGES: Final[Mapping[str, Stage]] = {
+    #                          reads                                          writes                                     settings
+    "clean":  Stage(clean.run,  ("raw_lines", "raw_products"),                ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), clean.extra),
+    "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    embed.extra),
+    "link":   Stage(link.run,   ("items", "products", "embeddings"),          ("links", "link_stats"),                   ("link",)),
+    "mine":   Stage(mine.run,   ("lines", "products"),                        ("itemsets", "rules"),                     ("mine",)),
+    "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
+                                 "items", "products", "embeddings",
+                                 "lines", "rejects"),                         ("associations",),                         ("report", "link")),
+    "serve":  Stage(serve.run,  ("associations",),                            ("cross_sell",),                           ("serve",)),
+}
+# fmt: on

@@ -1,0 +1,31 @@
+"""One Spark session for the whole test run, and the settings and tables that tests share."""
+
+import os
+import sys
+
+# Before pyspark starts Java: workers run this interpreter, and find the package without an install.
+os.environ["PYSPARK_PYTHON"] = sys.executable
+os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+_LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_LIB, os.environ.get("PYTHONPATH", "")]))
+os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+from pyspark.sql import SparkSession
+
+from basketlens import session
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
+    """Two cores, two shuffle partitions, UTC, no UI."""
+    SparkSession.builder.master("local[2]").config("spark.sql.shuffle.partitions", "2").config(
+        "spark.default.parallelism", "2"
+    ).config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false").config(
+        "spark.driver.memory", "2g"
+    ).config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse"))).config(
+        "spark.sql.execution.pyspark.udf.faulthandler.enabled", "true"
+    ).config("spark.log.level", "ERROR").getOrCreate()
+    return session.start("tests")
