@@ -23,7 +23,8 @@ from basketlens.progress import Progress
 from basketlens.settings import Settings
 from basketlens.sources import file_set_version, read_source
 from basketlens.stages import RAW_LINES, RAW_PRODUCTS, STAGES, Stage
-from basketlens.tables import Tables, Written
+from basketlens.stage_io import Written
+from basketlens.tables import Tables
 
 
 class Outcome(NamedTuple):

@@ -5,7 +5,7 @@ failed run leaves the earlier tables as they were.  A table is never half old an
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import pandas as pd
 from pyspark.errors import AnalysisException
@@ -18,6 +18,7 @@ from basketlens.errors import InputError, LimitError
 from basketlens.adapter import FileSystem
 from basketlens.locations import resolve
 from basketlens.settings import Settings
+from basketlens.stage_io import Written
 
 CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "lines": schemas.LINES,
@@ -35,13 +36,6 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
 }
 # What a user's own table must have to stand in for ours; the same as we write, unless stated.
 REPLACEMENTS: Final[Mapping[str, T.StructType]] = {**CONTRACTS, "lines": schemas.LINES_INPUT}
-
-
-class Written(NamedTuple):
-    """What one write saw, measured in the same pass."""
-
-    rows: int
-    measures: Mapping[str, object]
 
 
 class Tables:
