@@ -15,9 +15,18 @@ STAGE_ORDER: Final = ("clean", "embed", "link", "mine", "report", "serve")
 JOBS: Final = ("pipeline", *STAGE_ORDER)
 
 
-def parser(prog: str) -> argparse.ArgumentParser:
-    """The options that every job takes, shared with the launcher."""
-    options = argparse.ArgumentParser(prog=prog, description=__doc__, exit_on_error=False)
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}\n  Options: --env NAME, --set SECTION.KEY=VALUE, --run-id ID, --force, --dry-run")
+
+
+def parse(job: str, argv: Sequence[str]) -> argparse.Namespace:
+    """The options that every job takes, shared with the launcher.
+
+    Raises:
+        SettingsError: an option that does not exist, or one without its value.
+    """
+    options = _Parser(prog=f"basketlens {job}", description=__doc__, allow_abbrev=False)
     options.add_argument("--env", default="local", metavar="NAME", help="settings of conf/NAME.toml (default: local)")
     options.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="assignments",
@@ -25,7 +34,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_argument("--run-id", default="", metavar="ID", help="name of this run (default: time and four digits)")
     options.add_argument("--force", action="store_true", help="run every stage, also those whose inputs have not changed")
-    return options
+    return options.parse_args(argv)
 
 
 def stages_of(job: str) -> tuple[str, ...]:
@@ -56,10 +65,7 @@ def status_of(job: str, argv: Sequence[str]) -> int:
 
 
 def _run(job: str, argv: Sequence[str]) -> None:
-    try:
-        options = parser(f"basketlens {job}").parse_args(argv)
-    except argparse.ArgumentError as error:
-        raise SettingsError(str(error)) from None
+    options = parse(job, argv)
     settings = settings_files.load_settings(options.env, options.assignments, os.environ)
     # Imported here, so that a wrong setting is reported before Spark and pandas are loaded.
     from basketlens import preflight, progress, run, session, summary
@@ -67,7 +73,7 @@ def _run(job: str, argv: Sequence[str]) -> None:
     preflight.check(settings, stages_of(job))
     runner = run.Run(session.start(job), settings, progress.for_output(), options.run_id or run.new_run_id(), force=options.force)
     outcomes = runner.execute(stages_of(job))
-    summary.show(outcomes, runner.tables)
+    summary.show(outcomes, runner.tables.root)
 
 
 def pipeline() -> None:
