@@ -12,10 +12,9 @@ os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import pytest
-from pyspark.sql import SparkSession
-
-from basketlens import session
+import pytest  # noqa: E402 - the lines above must come before Java starts
+from basketlens import session  # noqa: E402
+from pyspark.sql import SparkSession  # noqa: E402
 
 
 @pytest.fixture(scope="session")

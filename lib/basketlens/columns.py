@@ -9,7 +9,9 @@ from typing import Final
 BASKET_ID: Final = "basket_id"  # string, one till receipt
 PRODUCT_ID: Final = "product_id"  # string, the retailer's product code
 CUSTOMER_ID: Final = "customer_id"  # string, raw and personal: never leaves the clean stage
-CUSTOMER_KEY: Final = "customer_key"  # string, 32 hex digits of HMAC-SHA256 of the customer id; null when unknown
+CUSTOMER_KEY: Final = (
+    "customer_key"  # string, 32 hex digits of HMAC-SHA256 of the customer id; null when unknown
+)
 STORE_ID: Final = "store_id"  # string
 SOLD_AT: Final = "sold_at"  # timestamp, UTC
 QUANTITY: Final = "quantity"  # double, units sold; negative in a source row means a return
@@ -17,7 +19,9 @@ AMOUNT: Final = "amount"  # decimal(18,4), paid for the whole line, in the retai
 UNIT_PRICE: Final = "unit_price"  # decimal(18,4), source only: amount = quantity x unit_price when no amount
 LINE_ID: Final = "line_id"  # string, source only: the retailer's key of a receipt line
 PROMOTION: Final = "promotion"  # string, source only: promotion code of the line
-SOURCE_ROWS: Final = "source_rows"  # long, source rows merged into this line (sales and the returns netted from it)
+SOURCE_ROWS: Final = (
+    "source_rows"  # long, source rows merged into this line (sales and the returns netted from it)
+)
 
 # rejects
 SOURCE: Final = "source"  # string, file or table that the row came from

@@ -17,7 +17,12 @@ def main() -> int:
     for name, check in _CHECKS.items():
         try:
             result = check()
-        except (BasketLensError, OSError, subprocess.SubprocessError, importlib.metadata.PackageNotFoundError) as error:
+        except (
+            BasketLensError,
+            OSError,
+            subprocess.SubprocessError,
+            importlib.metadata.PackageNotFoundError,
+        ) as error:
             wrong += 1
             sys.stdout.write(f"WRONG  {name:<10} {error}\n")
         else:

@@ -17,7 +17,9 @@ JOBS: Final = ("pipeline", *STAGE_ORDER)
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message}\n  Options: --env NAME, --set SECTION.KEY=VALUE, --run-id ID, --force, --dry-run")
+        raise SettingsError(
+            f"{message}\n  Options: --env NAME, --set SECTION.KEY=VALUE, --run-id ID, --force, --dry-run"
+        )
 
 
 def parse(job: str, argv: Sequence[str]) -> argparse.Namespace:
@@ -27,13 +29,19 @@ def parse(job: str, argv: Sequence[str]) -> argparse.Namespace:
         SettingsError: an option that does not exist, or one without its value.
     """
     options = _Parser(prog=f"basketlens {job}", description=__doc__, allow_abbrev=False)
-    options.add_argument("--env", default="local", metavar="NAME", help="settings of conf/NAME.toml (default: local)")
+    options.add_argument(
+        "--env", default="local", metavar="NAME", help="settings of conf/NAME.toml (default: local)"
+    )
     options.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="assignments",
         help="one setting, as a TOML value; may be repeated",
     )  # fmt: skip
-    options.add_argument("--run-id", default="", metavar="ID", help="name of this run (default: time and four digits)")
-    options.add_argument("--force", action="store_true", help="run every stage, also those whose inputs have not changed")
+    options.add_argument(
+        "--run-id", default="", metavar="ID", help="name of this run (default: time and four digits)"
+    )
+    options.add_argument(
+        "--force", action="store_true", help="run every stage, also those whose inputs have not changed"
+    )
     return options.parse_args(argv)
 
 
@@ -58,7 +66,7 @@ def status_of(job: str, argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(f"\nbasketlens {job}: stopped; the tables of the last good run are untouched", file=sys.stderr)  # noqa: T201
         return 130
-    except Exception:  # noqa: BLE001 - whatever else happens is our bug, and the traceback says where
+    except Exception:  # whatever else happens is our bug, and the traceback says where
         traceback.print_exc()
         return 1
     return 0
@@ -71,7 +79,13 @@ def _run(job: str, argv: Sequence[str]) -> None:
     from basketlens import preflight, progress, run, session, summary
 
     preflight.check(settings, stages_of(job))
-    runner = run.Run(session.start(job), settings, progress.for_output(), options.run_id or run.new_run_id(), force=options.force)
+    runner = run.Run(
+        session.start(job),
+        settings,
+        progress.for_output(),
+        options.run_id or run.new_run_id(),
+        force=options.force,
+    )
     outcomes = runner.execute(stages_of(job))
     summary.show(outcomes, runner.tables.root)
 

@@ -1,5 +1,6 @@
 """What submit.sh calls: checks everything that needs no cluster, then hands over to spark-submit."""
 
+import itertools
 import os
 import shlex
 import shutil
@@ -49,7 +50,9 @@ def main(argv: Sequence[str]) -> int:
         if job == "doctor":
             return doctor.main()
         if job not in entry.JOBS:
-            raise SettingsError(f"there is no job '{job}'.\n  Jobs: {', '.join(entry.JOBS)}, test, bench, doctor")
+            raise SettingsError(
+                f"there is no job '{job}'.\n  Jobs: {', '.join(entry.JOBS)}, test, bench, doctor"
+            )
         if any(option in ("-h", "--help") for option in rest):
             sys.stdout.write(_USAGE)
             return 0
@@ -81,7 +84,9 @@ def _split(rest: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(rest[:at]), list(rest[at + 1 :])
 
 
-def command_for(job: str, job_args: Sequence[str], spark_args: Sequence[str], settings: Settings) -> list[str]:
+def command_for(
+    job: str, job_args: Sequence[str], spark_args: Sequence[str], settings: Settings
+) -> list[str]:
     """The exact spark-submit command of a job.
 
     Raises:
@@ -92,11 +97,16 @@ def command_for(job: str, job_args: Sequence[str], spark_args: Sequence[str], se
     properties = spark_conf / settings.spark.properties
     if not properties.is_file():
         known = ", ".join(sorted(f.name for f in spark_conf.glob("*.conf")))
-        raise SettingsError(f"spark.properties = '{settings.spark.properties}' is not in {spark_conf}.\n  Known: {known}")
+        raise SettingsError(
+            f"spark.properties = '{settings.spark.properties}' is not in {spark_conf}.\n  Known: {known}"
+        )
     command = [_spark_submit(), "--properties-file", str(properties)]
     command += ["--master", settings.spark.master] if settings.spark.master else []
     if _is_one_machine(settings, spark_args):
-        command += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{spark_conf / 'log4j2.properties'}"]
+        command += [
+            "--driver-java-options",
+            f"-Dlog4j2.configurationFile=file:{spark_conf / 'log4j2.properties'}",
+        ]
     else:
         command += ["--py-files", str(_package_zip(checkout))]
         command += ["--files", settings.privacy.key_file] if settings.privacy.key_file else []
@@ -105,9 +115,8 @@ def command_for(job: str, job_args: Sequence[str], spark_args: Sequence[str], se
 
 def _is_one_machine(settings: Settings, spark_args: Sequence[str]) -> bool:
     """Whether driver and executors are this process: then this machine can be checked beforehand."""
-    named = settings.spark.master or next(
-        (after for before, after in zip(spark_args, spark_args[1:], strict=False) if before == "--master"), ""
-    )
+    behind = dict(itertools.pairwise(spark_args)).get("--master", "")
+    named = behind or settings.spark.master
     return named.startswith("local") or (not named and settings.spark.properties == "local.conf")
 
 
@@ -115,7 +124,13 @@ def _spark_submit() -> str:
     """`$SPARK_HOME/bin/spark-submit`, else the one of this environment's pyspark."""
     home = os.environ.get("SPARK_HOME")
     beside = Path(sys.executable).parent / "spark-submit"
-    found = f"{home}/bin/spark-submit" if home else str(beside) if beside.exists() else shutil.which("spark-submit")
+    found = (
+        f"{home}/bin/spark-submit"
+        if home
+        else str(beside)
+        if beside.exists()
+        else shutil.which("spark-submit")
+    )
     if not found:
         raise SettingsError("spark-submit is not there.\n  Next: pip install pyspark, or set SPARK_HOME")
     return found

@@ -71,7 +71,9 @@ def _check_input(settings: Settings) -> None:
     ):
         path = local_path(resolve(location)) if location and kind != "table" else None
         if path is not None and not glob.glob(str(path)):
-            raise InputError(f"input.{key} = '{location}' matches no file or folder.\n  Looked at: {path.absolute()}")
+            raise InputError(
+                f"input.{key} = '{location}' matches no file or folder.\n  Looked at: {path.absolute()}"
+            )
 
 
 def _check_disk(settings: Settings) -> None:
@@ -82,7 +84,9 @@ def _check_disk(settings: Settings) -> None:
     while not parent.exists():
         parent = parent.parent
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"tables.root = '{settings.tables.root}' cannot be written: no right to write in {parent}")
+        raise InputError(
+            f"tables.root = '{settings.tables.root}' cannot be written: no right to write in {parent}"
+        )
     free = shutil.disk_usage(parent).free / GIB
     if free < settings.tables.min_free_gib:
         raise FaultError(

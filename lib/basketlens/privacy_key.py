@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from basketlens.errors import SettingsError
-from basketlens.settings import PrivacySettings
+from basketlens.settings import SHORTEST_SECRET, PrivacySettings
 
 VARIABLE: Final = "BASKETLENS__PRIVACY__KEY"
-_SHORTEST: Final = 16
 KEY_DIGITS: Final = 32  # hex digits of a customer key: 128 bits, no collision at any retailer's size
 
 
@@ -66,8 +65,10 @@ def read_secret(key_file: str) -> bytes:
 
 def _long_enough(text: str, origin: str) -> bytes:
     secret = text.strip().encode()
-    if len(secret) < _SHORTEST:
-        raise SettingsError(f"The secret in {origin} is too short: {len(secret)} characters, {_SHORTEST} wanted.")
+    if len(secret) < SHORTEST_SECRET:
+        raise SettingsError(
+            f"The secret in {origin} is too short: {len(secret)} characters, {SHORTEST_SECRET} wanted."
+        )
     return secret
 
 

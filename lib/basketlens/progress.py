@@ -15,13 +15,17 @@ from rich.text import Text
 class Progress(Protocol):
     """Told by the runner what happens; never asked."""
 
-    def start(self, stages: tuple[str, ...]) -> None: ...
+    def start(self, stages: tuple[str, ...]) -> None:
+        """These will run, in this order."""
 
-    def running(self, stage: str, doing: str) -> None: ...
+    def running(self, stage: str, doing: str) -> None:
+        """The stage is doing this now."""
 
-    def ended(self, stage: str, status: str, rows: Mapping[str, int], seconds: float) -> None: ...
+    def ended(self, stage: str, status: str, rows: Mapping[str, int], seconds: float) -> None:
+        """The stage is over: done, skipped or failed."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Nothing more will come."""
 
 
 def rows_in_words(rows: Mapping[str, int]) -> str:
@@ -51,7 +55,9 @@ class LiveProgress:
     """A table that redraws itself: stage, state, rows, seconds and what is running."""
 
     def __init__(self, console: Console) -> None:
-        self._state: dict[str, tuple[str, str, float]] = {}  # stage -> state, rows or what is running, seconds
+        self._state: dict[
+            str, tuple[str, str, float]
+        ] = {}  # stage -> state, rows or what is running, seconds
         self._began: dict[str, float] = {}
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
@@ -80,7 +86,9 @@ class LiveProgress:
         colours = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yellow"}
         for stage, (state, what, seconds) in self._state.items():
             clock = time.monotonic() - self._began[stage] if state == "running" else seconds
-            table.add_row(stage, Text(state, style=colours.get(state, "dim")), f"{clock:.1f}" if clock else "", what)
+            table.add_row(
+                stage, Text(state, style=colours.get(state, "dim")), f"{clock:.1f}" if clock else "", what
+            )
         return Group(table)
 
 

@@ -8,7 +8,13 @@ from pyspark.sql import types as T
 from basketlens import columns as c
 from basketlens.errors import TableContractError
 
-_STRING, _LONG, _INT, _DOUBLE, _BOOL = T.StringType(), T.LongType(), T.IntegerType(), T.DoubleType(), T.BooleanType()
+_STRING, _LONG, _INT, _DOUBLE, _BOOL = (
+    T.StringType(),
+    T.LongType(),
+    T.IntegerType(),
+    T.DoubleType(),
+    T.BooleanType(),
+)
 _STRINGS: Final = T.ArrayType(_STRING)
 
 
@@ -58,7 +64,11 @@ EMBEDDINGS: Final = _contract(
 )
 
 LINKS: Final = _contract(
-    (c.ITEM_ID, _STRING), (c.NEIGHBOR_ID, _STRING), (c.RANK, _INT), (c.SCORE, T.FloatType()), (c.ATTENTION, _DOUBLE)
+    (c.ITEM_ID, _STRING),
+    (c.NEIGHBOR_ID, _STRING),
+    (c.RANK, _INT),
+    (c.SCORE, T.FloatType()),
+    (c.ATTENTION, _DOUBLE),
 )
 
 LINK_STATS: Final = _contract(

@@ -10,5 +10,7 @@ def start(job: str) -> SparkSession:
     """
     spark = SparkSession.builder.appName(f"basketlens {job}").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")  # the same instants whatever the machine's zone
-    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")  # not INT96: pandas reads it too
+    spark.conf.set(
+        "spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"
+    )  # not INT96: pandas reads it too
     return spark

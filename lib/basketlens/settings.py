@@ -13,6 +13,7 @@ from basketlens import columns as c
 
 Level = Literal["product", "name", "category", "department"]
 
+SHORTEST_SECRET: Final = 16  # characters
 SCALE_BY_WIDTH: Final = "1/sqrt(d)"
 TRANSACTION_COLUMNS: Final = (
     c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_ID, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT, c.UNIT_PRICE,
@@ -96,7 +97,7 @@ class PrivacySettings(_Section):
     @classmethod
     def _as_secret(cls, value: object) -> SecretStr:
         secret = value if isinstance(value, SecretStr) else SecretStr(str(value))
-        if 0 < len(secret.get_secret_value()) < 16:
+        if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
             raise ValueError('"" or a secret of 16 characters or more')
         return secret
 

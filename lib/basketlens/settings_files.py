@@ -82,8 +82,12 @@ def _without_password(text: str) -> str:
 def _file_layer(name: str) -> Layer:
     source = conf_dir() / f"{name}.toml"
     if not source.is_file():
-        known = sorted(f.name[:-5] for f in conf_dir().iterdir() if f.name.endswith(".toml") and f.name != "base.toml")
-        raise SettingsError(f"There is no environment '{name}': no file {source}.\n  Known: {', '.join(known)}")
+        known = sorted(
+            f.name[:-5] for f in conf_dir().iterdir() if f.name.endswith(".toml") and f.name != "base.toml"
+        )
+        raise SettingsError(
+            f"There is no environment '{name}': no file {source}.\n  Known: {', '.join(known)}"
+        )
     try:
         return Layer(tomllib.loads(source.read_text(encoding="utf-8")), f"conf/{name}.toml")
     except tomllib.TOMLDecodeError as error:
@@ -150,16 +154,28 @@ def _explain(error: ValidationError, origins: Mapping[Path_, str]) -> str:
     lines = []
     for fault in error.errors(include_url=False):
         path = tuple(str(part) for part in fault["loc"])
-        where = next((origins[path[:i]] for i in range(len(path), 0, -1) if path[:i] in origins), "the settings together")
+        where = next(
+            (origins[path[:i]] for i in range(len(path), 0, -1) if path[:i] in origins),
+            "the settings together",
+        )
         name = ".".join(path) or "these settings"
         if fault["type"] == "extra_forbidden":
-            lines += [f"Setting '{name}' does not exist.", f"  Where:   {where}", f"  Allowed: {_neighbours(path)}"]
+            lines += [
+                f"Setting '{name}' does not exist.",
+                f"  Where:   {where}",
+                f"  Allowed: {_neighbours(path)}",
+            ]
             continue
         allowed = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
         found = "nothing" if fault["type"] == "missing" else _shown(fault["input"], path)
-        lines += [f"Setting '{name}' is wrong.", f"  Where:   {where}", f"  Found:   {found}", f"  Allowed: {allowed}"]
+        lines += [
+            f"Setting '{name}' is wrong.",
+            f"  Where:   {where}",
+            f"  Found:   {found}",
+            f"  Allowed: {allowed}",
+        ]
         if isinstance(fault["input"], str) and fault["input"].startswith("["):
-            lines.append("  Hint:    in TOML the strings of a list want quotes: '[\"name\", \"category\"]'")
+            lines.append('  Hint:    in TOML the strings of a list want quotes: \'["name", "category"]\'')
     return "\n".join(lines)
 
 

@@ -19,7 +19,13 @@ _JSON_LINES_LOOKED_AT: Final = 50
 
 
 def read_source(
-    spark: SparkSession, given: InputSettings, location: str, kind: str, wanted: Mapping[str, str], *, setting: str
+    spark: SparkSession,
+    given: InputSettings,
+    location: str,
+    kind: str,
+    wanted: Mapping[str, str],
+    *,
+    setting: str,
 ) -> DataFrame:
     """The wanted source columns, `source` (file or table) and the text of unparsable records.
 
@@ -42,9 +48,13 @@ def read_source(
         raw = _open(spark, given, path, kind, sorted(set(wanted.values())))
         found = raw.columns
     except AnalysisException as error:
-        raise InputError(f"{setting} = '{location}' cannot be read as {kind}.\n  Spark says: {_first_line(error)}") from None
+        raise InputError(
+            f"{setting} = '{location}' cannot be read as {kind}.\n  Spark says: {_first_line(error)}"
+        ) from None
     if not [name for name in found if name != CORRUPT]:
-        raise InputError(f"{setting} = '{location}' is empty: no {'header' if kind == 'csv' else 'columns'} in it.")
+        raise InputError(
+            f"{setting} = '{location}' is empty: no {'header' if kind == 'csv' else 'columns'} in it."
+        )
     missing = [f"'{source}' ({key})" for key, source in wanted.items() if source not in found]
     if missing:
         raise InputError(
@@ -77,7 +87,7 @@ def file_set_version(spark: SparkSession, location: str) -> str:
         ).first()
     except AnalysisException as error:
         raise InputError(f"'{location}' cannot be listed.\n  Spark says: {_first_line(error)}") from None
-    assert row is not None  # noqa: S101 - an aggregate without groups has exactly one row
+    assert row is not None  # an aggregate without groups has exactly one row
     return f"{row['files']} files, {row['bytes'] or 0} bytes, {(row['mark'] or 0) & (2**64 - 1):016x}"
 
 
@@ -90,7 +100,9 @@ def _open(spark: SparkSession, given: InputSettings, path: str, kind: str, wante
     reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
     if kind == "json":
         names = _json_names(spark, given, path, wanted)
-        return reader.schema(_strings(names)).json(path) if names else spark.createDataFrame([], T.StructType())
+        return (
+            reader.schema(_strings(names)).json(path) if names else spark.createDataFrame([], T.StructType())
+        )
     reader = reader.option("sep", given.delimiter).option("header", True).option("escape", '"')
     # Spaces around a value are kept here and trimmed with every other string in clean.
     names = _csv_names(reader, path)

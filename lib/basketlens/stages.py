@@ -23,7 +23,9 @@ class Stage(NamedTuple):
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     sections: tuple[str, ...]  # sections of the settings that its tables depend on
-    extra: Callable[[Settings], Mapping[str, str]] | None = None  # what else they depend on, such as the model
+    extra: Callable[[Settings], Mapping[str, str]] | None = (
+        None  # what else they depend on, such as the model
+    )
 
 
 # fmt: off

@@ -26,7 +26,12 @@ def lines_of(outcomes: Sequence[Outcome], root: str) -> Iterator[str]:
             f"rows        {figures['rows_kept'] + figures['rows_rejected']:,} read, {figures['rows_kept']:,} kept,"
             f" {figures['rows_rejected']:,} rejected, {figures['rows_merged']:,} merged into another line"
         )
-    for label, table in (("items", "items"), ("links", "links"), ("itemsets", "itemsets"), ("rules", "rules")):
+    for label, table in (
+        ("items", "items"),
+        ("links", "links"),
+        ("itemsets", "itemsets"),
+        ("rules", "rules"),
+    ):
         if table in rows:
             yield f"{label:<11} {rows[table]:,}"
     if top := figures.get("top_associations"):

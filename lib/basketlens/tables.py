@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from basketlens import schemas
-from basketlens.errors import InputError, LimitError
 from basketlens.adapter import FileSystem
+from basketlens.errors import InputError, LimitError
 from basketlens.locations import resolve
 from basketlens.settings import Settings
 from basketlens.stage_io import Written
@@ -82,7 +82,9 @@ class Tables:
             found = self.spark.read.parquet(path) if is_path else self.spark.read.table(path)
         except AnalysisException as error:
             first = str(error).strip().splitlines()[0]
-            raise InputError(f"tables.read.{name} = '{location}' cannot be read.\n  Spark says: {first}") from None
+            raise InputError(
+                f"tables.read.{name} = '{location}' cannot be read.\n  Spark says: {first}"
+            ) from None
         return schemas.conform(found, REPLACEMENTS[name], table=name)
 
     def write(self, name: str, df: DataFrame, measures: Mapping[str, Column] | None = None) -> Written:
@@ -140,4 +142,6 @@ class Tables:
 
     def append(self, name: str, df: DataFrame) -> None:
         """Add rows to a published table (the log of runs)."""
-        schemas.conform(df, CONTRACTS[name], table=name).coalesce(1).write.mode("append").parquet(self.path(name))
+        schemas.conform(df, CONTRACTS[name], table=name).coalesce(1).write.mode("append").parquet(
+            self.path(name)
+        )

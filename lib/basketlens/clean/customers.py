@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
 
 from basketlens import columns as c
 from basketlens.privacy_key import customer_key, read_secret
@@ -25,4 +26,4 @@ def with_customer_key(rows: DataFrame, customer_id: Column, *, key_file: str) ->
 
     trimmed = F.trim(customer_id.cast("string"))
     filled = F.when(trimmed != "", trimmed)
-    return rows.withColumn(c.CUSTOMER_KEY, F.pandas_udf(run, "string")(filled))
+    return rows.withColumn(c.CUSTOMER_KEY, pandas_udf(run, "string")(filled))

@@ -29,6 +29,8 @@ def _items(products: DataFrame, level: str, key: str, name: Column) -> DataFrame
     return (
         products.filter(F.col(key).isNotNull())
         .groupBy(F.col(key).alias(c.ITEM_ID))
-        .agg(F.min(name).alias(c.ITEM_NAME), F.min(c.CATEGORY).alias(c.CATEGORY), F.sum(c.LINES).alias(c.LINES))
+        .agg(
+            F.min(name).alias(c.ITEM_NAME), F.min(c.CATEGORY).alias(c.CATEGORY), F.sum(c.LINES).alias(c.LINES)
+        )
         .withColumn(c.LEVEL, F.lit(level))
     )

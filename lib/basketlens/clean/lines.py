@@ -44,5 +44,9 @@ def rejects_of(receipts: DataFrame, run_id: str) -> DataFrame:
     )
     raw = F.coalesce(c.RAW, understood)
     return receipts.filter(F.size(c.REASONS) > 0).select(
-        c.SOURCE, F.sha2(raw, 256).alias(c.ROW_HASH), c.REASONS, raw.alias(c.RAW), F.lit(run_id).alias(c.RUN_ID)
+        c.SOURCE,
+        F.sha2(raw, 256).alias(c.ROW_HASH),
+        c.REASONS,
+        raw.alias(c.RAW),
+        F.lit(run_id).alias(c.RUN_ID),
     )

@@ -9,13 +9,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from basketlens import columns as c
 from basketlens.settings import CATALOGUE_COLUMNS, TRANSACTION_COLUMNS, CleanSettings, InputSettings
 
 
 def wanted_lines(clean: CleanSettings, *, with_names: bool) -> dict[str, str]:
     """Setting -> source column of the transactions; with the template's columns when names come from there."""
-    return _wanted("clean.columns", clean.columns, TRANSACTION_COLUMNS, clean.template_columns if with_names else ())
+    return _wanted(
+        "clean.columns", clean.columns, TRANSACTION_COLUMNS, clean.template_columns if with_names else ()
+    )
 
 
 def wanted_products(clean: CleanSettings) -> dict[str, str]:
@@ -23,10 +24,14 @@ def wanted_products(clean: CleanSettings) -> dict[str, str]:
     return _wanted("clean.product_columns", clean.product_columns, CATALOGUE_COLUMNS, clean.template_columns)
 
 
-def _wanted(section: str, mapped: Mapping[str, str], ours: tuple[str, ...], template: tuple[str, ...]) -> dict[str, str]:
+def _wanted(
+    section: str, mapped: Mapping[str, str], ours: tuple[str, ...], template: tuple[str, ...]
+) -> dict[str, str]:
     wanted = {f"{section}.{name}": mapped[name] for name in ours if mapped.get(name)}
     for name in template:
-        wanted[f"{section}.{name}" if mapped.get(name) else f"clean.name_template {{{name}}}"] = mapped.get(name) or name
+        wanted[f"{section}.{name}" if mapped.get(name) else f"clean.name_template {{{name}}}"] = (
+            mapped.get(name) or name
+        )
     return wanted
 
 
@@ -54,7 +59,11 @@ def sold_at(rows: DataFrame, source: str, given: InputSettings) -> Column:
         return column
     if not isinstance(kind, T.StringType):  # date, timestamp_ntz; anything else is no time
         is_time = isinstance(kind, T.DateType | T.TimestampNTZType)
-        return F.to_utc_timestamp(column.cast("timestamp"), given.time_zone) if is_time else F.lit(None).cast("timestamp")
+        return (
+            F.to_utc_timestamp(column.cast("timestamp"), given.time_zone)
+            if is_time
+            else F.lit(None).cast("timestamp")
+        )
     trimmed = F.trim(column)
     parsed = (
         F.try_to_timestamp(trimmed, F.lit(given.timestamp_format))

@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
 
 from basketlens import columns as c
 
@@ -70,7 +71,7 @@ def with_plain_name(products: DataFrame, *, abbreviations: Mapping[str, str], lo
         for names in batches:
             yield names.map(lambda name: plain_name(name, words, longest) or None, na_action="ignore")
 
-    named = products.withColumn(c.PRODUCT_NAME, F.pandas_udf(run, "string")(F.col(c.PRODUCT_NAME)))
+    named = products.withColumn(c.PRODUCT_NAME, pandas_udf(run, "string")(F.col(c.PRODUCT_NAME)))
     return named.withColumn(c.NAME_HASH, name_hash(F.col(c.PRODUCT_NAME)))
 
 

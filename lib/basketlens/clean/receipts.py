@@ -45,7 +45,10 @@ def typed(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -> D
         c.SOURCE,
         c.CUSTOMER_KEY,
         CORRUPT,
-        *(text(rows, mapped, name).alias(name) for name in (c.BASKET_ID, c.PRODUCT_ID, c.STORE_ID, c.LINE_ID)),
+        *(
+            text(rows, mapped, name).alias(name)
+            for name in (c.BASKET_ID, c.PRODUCT_ID, c.STORE_ID, c.LINE_ID)
+        ),
         _sold_at(rows, mapped, given).alias(c.SOLD_AT),
         _quantity(mapped).alias(c.QUANTITY),
         _amount(mapped).alias(c.AMOUNT),
@@ -94,7 +97,9 @@ def with_reasons(rows: DataFrame, products: DataFrame, *, has_times: bool) -> Da
         products: the `products` table.
         has_times: whether the source has times of sale at all; then a row without one is bad.
     """
-    known = products.select(c.PRODUCT_ID, F.col(c.PRODUCT_NAME).isNotNull().alias("is_named"), c.IS_MERCHANDISE)
+    known = products.select(
+        c.PRODUCT_ID, F.col(c.PRODUCT_NAME).isNotNull().alias("is_named"), c.IS_MERCHANDISE
+    )
     joined = rows.join(known, c.PRODUCT_ID, "left")
     is_malformed = F.col(CORRUPT).isNotNull()
     no_time = F.col(c.SOLD_AT).isNull()

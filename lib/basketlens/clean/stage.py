@@ -35,8 +35,8 @@ def run(io: StageIO, settings: Settings) -> None:
         measures={c.SOURCE_ROWS: F.sum(c.SOURCE_ROWS)},
     )
     rejects = io.write("rejects", rejects_of(io.read("receipts"), io.run_id), doing="writing rejects")
-    items = io.write("items", items_of(io.read("products"), io.read("lines")), doing="listing items")
-    _account(io, settings, receipts, lines, rejects, items)
+    io.write("items", items_of(io.read("products"), io.read("lines")), doing="listing items")
+    _account(io, settings, receipts, lines, rejects)
 
 
 def extra(settings: Settings) -> Mapping[str, str]:
@@ -81,22 +81,22 @@ _RECEIPT_COLUMNS = (
 )  # fmt: skip
 
 
-def _account(io: StageIO, settings: Settings, receipts: Written, lines: Written, rejects: Written, items: Written) -> None:
+def _account(io: StageIO, settings: Settings, receipts: Written, lines: Written, rejects: Written) -> None:
     """Check that no row was lost, and that enough of them are lines."""
     kept = int(lines.measures[c.SOURCE_ROWS] or 0)
     rows_in = receipts.rows
     if rows_in == 0:
         raise InputError(f"input.transactions = '{settings.input.transactions}' is empty: no rows in it.")
     if kept + rejects.rows != rows_in:
-        raise AssertionError(f"{rows_in} rows came in, but {kept} went into lines and {rejects.rows} were rejected")
+        raise AssertionError(
+            f"{rows_in} rows came in, but {kept} went into lines and {rejects.rows} were rejected"
+        )
     io.note(rows_in=rows_in, rows_kept=kept, rows_merged=kept - lines.rows, rows_rejected=rejects.rows)
     share = rejects.rows / rows_in
     if share > settings.clean.max_rejected_share:
-        by_reason = io.to_driver(
-            io.read("rejects").groupBy(F.explode(c.REASONS).alias("reason")).agg(F.count("*").alias("rows"))
-            .orderBy(F.desc("rows"), "reason"),
-            limit=50, what="reasons", doing="counting rejects",
-        )  # fmt: skip
+        reasons = io.read("rejects").select(F.explode(c.REASONS).alias("reason"))
+        counted = reasons.groupBy("reason").agg(F.count("*").alias("rows")).orderBy(F.desc("rows"), "reason")
+        by_reason = io.to_driver(counted, limit=50, what="reasons", doing="counting rejects")
         worst = ", ".join(f"{reason} {rows:,}" for reason, rows in by_reason.itertuples(index=False))
         raise GateError(
             f"{share:.1%} of {rows_in:,} rows were rejected; clean.max_rejected_share allows"

@@ -1,0 +1,40 @@
+"""Spark's exceptions in the user's words."""
+
+import re
+
+from basketlens import errors
+from basketlens.errors import BasketLensError, FaultError, InputError
+
+_OURS = re.compile(r"basketlens\.errors\.(\w+): (.+?)(?:\n\n|\nJVM stacktrace|\Z)", re.DOTALL)
+_FULL_DISK = ("No space left on device", "Disk quota exceeded")
+_UNREADABLE = (
+    "is not a Parquet file",
+    "FAILED_READ_FILE",
+    "Permission denied",
+    "CSV header does not conform",
+)
+_LOST = ("Connection refused", "ExecutorLostFailure", "Lost task", "FetchFailed", "UnknownHostException")
+
+
+def as_user_error(error: BaseException) -> BaseException:
+    """The error that the user should see: ours from a Python worker, a full disk, an unreadable file; else itself."""
+    if isinstance(error, BasketLensError) or not isinstance(error, Exception):
+        return error
+    text = str(error)
+    if match := _OURS.search(text):
+        kind = getattr(errors, match[1], BasketLensError)
+        return kind(match[2].strip()) if issubclass(kind, BasketLensError) else error
+    line = next((found for found in text.splitlines() if any(mark in found for mark in _FULL_DISK)), None)
+    if line:
+        return FaultError(
+            f"A disk is full; the tables of the last good run are untouched.\n  Spark says: {line.strip()[:300]}"
+        )
+    line = next((found for found in text.splitlines() if any(mark in found for mark in _UNREADABLE)), None)
+    if line:
+        return InputError(f"An input file cannot be read.\n  Spark says: {line.strip()[:300]}")
+    line = next((found for found in text.splitlines() if any(mark in found for mark in _LOST)), None)
+    if line and "Python worker" not in text and "Traceback" not in text:
+        return FaultError(
+            f"The cluster failed; the same run may succeed later.\n  Spark says: {line.strip()[:300]}"
+        )
+    return error

@@ -1,0 +1,49 @@
+"""The clean stage on tables in memory, and its figures."""
+
+import pytest
+from basketlens.sources import CORRUPT
+from basketlens.stage_io import Written
+from pyspark.sql import functions as F
+
+from tests.builders import text_rows
+
+
+class MemoryIO:
+    """Sources from literal rows, everything written is computed once and kept."""
+
+    run_id, cores = "run-1", 2
+
+    def __init__(self, spark, sources):
+        self._spark, self._sources, self._tables, self.figures = spark, sources, {}, {}
+
+    def source(self, name, wanted):
+        plain, rows = self._sources[name]
+        files = text_rows(self._spark, {**plain, "file": "a.csv"}, *rows)
+        columns = sorted(set(wanted.values()))
+        return files.select(
+            *columns, F.lit(None).cast("string").alias(CORRUPT), F.col("file").alias("source")
+        )
+
+    def read(self, name):
+        return self._tables[name]
+
+    def has(self, name):
+        return False
+
+    def write(self, name, df, *, doing, measures=None):
+        kept = df.localCheckpoint()
+        self._tables[name] = kept
+        row = kept.agg(F.count("*").alias("rows"), *(v.alias(k) for k, v in (measures or {}).items())).first()
+        values = row.asDict()
+        return Written(values.pop("rows"), values)
+
+    def to_driver(self, df, *, limit, what, doing):
+        return df.limit(limit).toPandas()
+
+    def note(self, **figures):
+        self.figures.update(figures)
+
+
+@pytest.fixture(scope="session")
+def memory_io(spark):
+    return lambda sources: MemoryIO(spark, sources)
