@@ -1,6 +1,10 @@
 """Spark's exceptions in the user's words."""
 
 import re
+from typing import Final
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
 from basketlens import errors
 from basketlens.errors import BasketLensError, FaultError, InputError
@@ -14,6 +18,16 @@ _UNREADABLE = (
     "CSV header does not conform",
 )
 _LOST = ("Connection refused", "ExecutorLostFailure", "Lost task", "FetchFailed", "UnknownHostException")
+
+
+SPARK_ERRORS: Final = (PySparkException, Py4JError)  # both kinds in which the JVM's exceptions arrive
+
+
+def spark_says(error: BaseException) -> str:
+    """The line of Spark's message that tells most."""
+    lines = [line.strip().removeprefix(": ") for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith("An error occurred while calling")]
+    return (telling or [type(error).__name__])[0][:300]
 
 
 def as_user_error(error: BaseException) -> BaseException:

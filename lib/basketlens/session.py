@@ -13,4 +13,10 @@ def start(job: str) -> SparkSession:
     spark.conf.set(
         "spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"
     )  # not INT96: pandas reads it too
+    # A CSV record is checked against all its fields, also when few are selected: short ones must not pass.
+    spark.conf.set("spark.sql.csv.parser.columnPruning.enabled", "false")
+    # Retail exports come in every charset that Java knows; Spark 4 would read six of them.
+    spark.conf.set("spark.sql.legacy.javaCharsets", "true")
+    # pandas writes TIMESTAMP(NANOS), which Spark refuses otherwise; clean reads such numbers as times.
+    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
     return spark

@@ -3,8 +3,10 @@
 Defaults live in conf/base.toml alone.  `settings_files.py` reads the files and layers them.
 """
 
+import codecs
 import math
 import string
+import zoneinfo
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -37,6 +39,24 @@ class InputSettings(_Section):
     encoding: Annotated[str, Field(min_length=1)]
     timestamp_format: str
     time_zone: Annotated[str, Field(min_length=1)]
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError("the name of a charset, such as utf-8, latin-1 or gb18030") from None
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("a time zone of the tz database, such as Europe/Berlin or UTC") from None
+        return value
 
 
 class CleanSettings(_Section):

@@ -1,16 +1,17 @@
 """Raw inputs: a retailer's receipts and catalogue, read as they are, with every bad record kept."""
 
+import codecs
 import json
 from collections.abc import Mapping
 from typing import Final
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from basketlens import columns as c
 from basketlens.errors import InputError
+from basketlens.faults import SPARK_ERRORS, spark_says
 from basketlens.locations import resolve
 from basketlens.settings import InputSettings
 
@@ -47,9 +48,9 @@ def read_source(
     try:
         raw = _open(spark, given, path, kind, sorted(set(wanted.values())))
         found = raw.columns
-    except AnalysisException as error:
+    except SPARK_ERRORS as error:
         raise InputError(
-            f"{setting} = '{location}' cannot be read as {kind}.\n  Spark says: {_first_line(error)}"
+            f"{setting} = '{location}' cannot be read as {kind}.\n  Spark says: {spark_says(error)}"
         ) from None
     if not [name for name in found if name != CORRUPT]:
         raise InputError(
@@ -85,8 +86,8 @@ def file_set_version(spark: SparkSession, location: str) -> str:
             F.sum("length").alias("bytes"),
             F.bit_xor(F.xxhash64("path", "length", "modificationTime")).alias("mark"),
         ).first()
-    except AnalysisException as error:
-        raise InputError(f"'{location}' cannot be listed.\n  Spark says: {_first_line(error)}") from None
+    except SPARK_ERRORS as error:
+        raise InputError(f"'{location}' cannot be listed.\n  Spark says: {spark_says(error)}") from None
     assert row is not None  # an aggregate without groups has exactly one row
     return f"{row['files']} files, {row['bytes'] or 0} bytes, {(row['mark'] or 0) & (2**64 - 1):016x}"
 
@@ -96,7 +97,7 @@ def _open(spark: SparkSession, given: InputSettings, path: str, kind: str, wante
         return spark.read.table(path)
     if kind == "parquet":
         return spark.read.parquet(path)
-    reader = spark.read.option("encoding", given.encoding).option("mode", "PERMISSIVE")
+    reader = spark.read.option("encoding", codecs.lookup(given.encoding).name).option("mode", "PERMISSIVE")
     reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
     if kind == "json":
         names = _json_names(spark, given, path, wanted)
@@ -127,7 +128,3 @@ def _json_names(spark: SparkSession, given: InputSettings, path: str, wanted: li
             continue
         names.update(record if isinstance(record, dict) else ())
     return sorted(names & set(wanted)) or sorted(names)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

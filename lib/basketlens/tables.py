@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
-from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -16,6 +15,7 @@ from pyspark.sql import types as T
 from basketlens import schemas
 from basketlens.adapter import FileSystem
 from basketlens.errors import InputError, LimitError
+from basketlens.faults import SPARK_ERRORS, spark_says
 from basketlens.locations import resolve
 from basketlens.settings import Settings
 from basketlens.stage_io import Written
@@ -80,10 +80,9 @@ class Tables:
         is_path = "/" in path or self._files.exists(path)
         try:
             found = self.spark.read.parquet(path) if is_path else self.spark.read.table(path)
-        except AnalysisException as error:
-            first = str(error).strip().splitlines()[0]
+        except SPARK_ERRORS as error:
             raise InputError(
-                f"tables.read.{name} = '{location}' cannot be read.\n  Spark says: {first}"
+                f"tables.read.{name} = '{location}' cannot be read.\n  Spark says: {spark_says(error)}"
             ) from None
         return schemas.conform(found, REPLACEMENTS[name], table=name)
 

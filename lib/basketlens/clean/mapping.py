@@ -52,11 +52,14 @@ def blank_to_null(value: Column) -> Column:
 def sold_at(rows: DataFrame, source: str, given: InputSettings) -> Column:
     """The time of sale as an instant; null when it cannot be read.
 
-    Text and zone-free timestamps are in `input.time_zone`, unless the text ends in an offset.
+    Text and zone-free timestamps are in `input.time_zone`, unless the text ends in an offset.  Numbers are
+    seconds, milli-, micro- or nanoseconds since 1970 in UTC, told apart by their size.
     """
     column, kind = F.col(f"`{source}`"), rows.schema[source].dataType
     if isinstance(kind, T.TimestampType):
         return column
+    if isinstance(kind, T.LongType):
+        return _since_1970(column)
     if not isinstance(kind, T.StringType):  # date, timestamp_ntz; anything else is no time
         is_time = isinstance(kind, T.DateType | T.TimestampNTZType)
         return (
@@ -72,6 +75,18 @@ def sold_at(rows: DataFrame, source: str, given: InputSettings) -> Column:
     )
     has_offset = trimmed.rlike(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
     return F.when(has_offset, parsed).otherwise(F.to_utc_timestamp(parsed, given.time_zone))
+
+
+def _since_1970(value: Column) -> Column:
+    """1e11 seconds are the year 5138, and 1e11 milliseconds are 1973; so on for the smaller units."""
+    size = F.abs(value)
+    micros = (
+        F.when(size >= 10**17, F.floor(value / 1000))
+        .when(size >= 10**14, value)
+        .when(size >= 10**11, value * 1000)
+        .otherwise(value * 1_000_000)
+    )
+    return F.timestamp_micros(micros)
 
 
 def number(source: str, kind: str) -> Column:
