@@ -1,0 +1,106 @@
+"""Staging, publishing, recovery, contracts: a failed run leaves the earlier tables as they were."""
+
+import pytest
+from basketlens import schemas
+from basketlens.adapter import FileSystem
+from basketlens.errors import InputError, LimitError, TableContractError
+from basketlens.tables import Tables
+from pyspark.sql import functions as F
+
+from tests.builders import settings, table
+
+LINE = {"basket_id": "b1", "product_id": "p1", "quantity": 1.0, "source_rows": 2}
+
+
+@pytest.fixture
+def make(spark, tmp_path):
+    def tables(run_id="r1", *assignments):
+        root = str(tmp_path / "tables")
+        return Tables(spark, settings(f"tables.root={root}", *assignments), FileSystem(spark, root), run_id)
+
+    return tables
+
+
+def test_a_table_is_seen_by_others_when_it_is_published(spark, make):
+    mine, theirs = make("r1"), make("r2")
+    written = mine.write("lines", table(spark, schemas.LINES, LINE, LINE), {"source": F.sum("source_rows")})
+    assert written == (2, {"source": 4})
+    assert mine.read("lines").count() == 2
+    with pytest.raises(InputError, match=r"Table 'lines' is not there yet"):
+        theirs.read("lines")
+    mine.publish(("lines",))
+    assert theirs.read("lines").count() == 2
+    assert not (make().path("x") and FileSystem(spark, mine.root).exists(f"{mine.root}/.staging/r1"))
+
+
+def test_an_empty_table_is_a_table(spark, make):
+    tables = make()
+    assert tables.write("lines", table(spark, schemas.LINES)).rows == 0
+    tables.publish(("lines",))
+    assert tables.exists("lines")
+    assert tables.read("lines").schema.names == schemas.LINES.names
+
+
+def test_discard_leaves_the_published_table(spark, make):
+    first = make("r1")
+    first.write("lines", table(spark, schemas.LINES, LINE))
+    first.publish(("lines",))
+    second = make("r2")
+    second.write("lines", table(spark, schemas.LINES))
+    second.discard()
+    assert second.read("lines").count() == 1
+
+
+def test_a_kill_between_two_moves_loses_nothing(spark, make, monkeypatch):
+    first = make("r1")
+    first.write("lines", table(spark, schemas.LINES, LINE))
+    first.publish(("lines",))
+    second = make("r2")
+    second.write("lines", table(spark, schemas.LINES))
+    move, moves = FileSystem.move, []
+
+    def killed_at_the_second(self, source, target):
+        moves.append(source)
+        if len(moves) == 2:
+            raise KeyboardInterrupt
+        move(self, source, target)
+
+    monkeypatch.setattr(FileSystem, "move", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        second.publish(("lines",))
+    monkeypatch.undo()
+    third = make("r3")
+    assert not third.exists("lines")
+    third.recover()
+    assert third.read("lines").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        pytest.param(lambda df: df.drop("store_id"), ["store_id: string (found nothing)"], id="missing"),
+        pytest.param(
+            lambda df: df.withColumn("amount", F.lit(1)), ["amount: decimal(18,4) (found int)"], id="type"
+        ),
+    ],
+)
+def test_a_table_that_breaks_its_contract_is_refused(spark, make, change, parts):
+    with pytest.raises(TableContractError) as error:
+        make().write("lines", change(table(spark, schemas.LINES, LINE)))
+    assert [part for part in ("Table 'lines'", *parts) if part not in str(error.value)] == []
+
+
+def test_a_users_own_lines_stand_in_for_ours(spark, make, tmp_path):
+    own = table(spark, schemas.LINES, LINE).drop("source_rows").withColumn("extra", F.lit(1))
+    own.write.parquet(str(tmp_path / "own"))
+    tables = make("r1", f"tables.read.lines={tmp_path}/own")
+    assert tables.read("lines").schema.names == schemas.LINES_INPUT.names
+    with pytest.raises(InputError, match=r"tables\.read\.lines = '/nowhere/at/all' cannot be read"):
+        make("r2", "tables.read.lines=/nowhere/at/all").read("lines")
+
+
+def test_no_more_than_the_limit_reaches_the_driver(spark, make):
+    tables = make()
+    assert len(tables.to_driver(spark.range(5), limit=5, what="numbers")) == 5
+    with pytest.raises(LimitError, match="More than 4 numbers"):
+        tables.to_driver(spark.range(5), limit=4, what="numbers")
