@@ -19,7 +19,7 @@ def machine(tmp_path):
     for name in TOOLS:
         found = next(
             Path(p) / name
-            for p in os.environ["PATH"].split(":") + ["/usr/bin", "/bin"]
+            for p in [*os.environ["PATH"].split(":"), "/usr/bin", "/bin"]
             if (Path(p) / name).exists()
         )
         (tools / name).symlink_to(found)
