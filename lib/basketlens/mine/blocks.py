@@ -43,7 +43,7 @@ def _block(held: list[pa.Array]) -> Block:
     return Block(codes.astype(np.int32, copy=False), _starts(sizes))
 
 
-def _starts(sizes: NDArray[np.integer]) -> NDArray[np.int64]:
+def _starts(sizes: NDArray[np.integer | np.bool_]) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
 
 

@@ -16,7 +16,7 @@ class PairCounts(NamedTuple):
 
     a: NDArray[np.int32]
     b: NDArray[np.int32]
-    count: NDArray[np.int64]  # baskets that hold both
+    baskets: NDArray[np.int64]  # baskets that hold both
 
 
 def pair_counts(block: Block, *, n_items: int, min_count: int, products: int = _PRODUCTS) -> PairCounts:
@@ -44,9 +44,8 @@ def pair_counts(block: Block, *, n_items: int, min_count: int, products: int = _
         done = work[low - 1] if low else 0
         high = max(low + 1, int(np.searchsorted(work, done + products, side="right")))
         cells = (xt[low:high] @ x[:, low:]).tocoo()
-        row, column = cells.coords
-        wanted = (column > row) & (cells.data >= min_count)
-        a, b = (row[wanted] + low).astype(np.int32), (column[wanted] + low).astype(np.int32)
+        wanted = (cells.col > cells.row) & (cells.data >= min_count)
+        a, b = ((at[wanted] + low).astype(np.int32) for at in (cells.row, cells.col))
         found.append(PairCounts(a, b, cells.data[wanted].astype(np.int64)))
         low = high
     if not found:

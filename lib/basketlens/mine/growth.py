@@ -16,7 +16,9 @@ def growth_partitions(entries: int, *, cores: int) -> int:
     return max(1, min(cores, entries // _ENTRIES_PER_TASK))
 
 
-def larger_itemsets(baskets: DataFrame, *, rows: int, min_count: int, max_size: int, partitions: int) -> DataFrame:
+def larger_itemsets(
+    baskets: DataFrame, *, rows: int, min_count: int, max_size: int, partitions: int
+) -> DataFrame:
     """Itemsets of size 3 to `max_size` in at least `min_count` of the pruned baskets.
 
     The result is lazy and mines again at every action: write it once.  FP-growth itself has no limit of
@@ -34,7 +36,9 @@ def larger_itemsets(baskets: DataFrame, *, rows: int, min_count: int, max_size: 
 
     Source: Li et al. 2008, "PFP: Parallel FP-Growth for Query Recommendation", as in Spark MLlib.
     """
-    share = (min_count - 0.5) / rows  # MLlib rounds share * rows up: half a basket away from any rounding error
+    share = (
+        min_count - 0.5
+    ) / rows  # MLlib rounds share * rows up: half a basket away from any rounding error
     model = FPGrowth(itemsCol=c.ITEMS, minSupport=share, numPartitions=partitions).fit(baskets)
     return model.freqItemsets.filter(F.size("items").between(3, max_size)).select(
         F.sort_array("items").alias(c.ITEMS), F.col("freq").alias(c.COUNT)

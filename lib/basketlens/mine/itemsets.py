@@ -9,9 +9,7 @@ from basketlens import columns as c
 from basketlens.mine.frequent import CODE
 from basketlens.mine.pairs import A, B
 
-_IMMEDIATE_SUBSETS: Final = (
-    "transform(sequence(1, size(items)), i -> concat(slice(items, 1, i - 1), slice(items, i + 1, size(items))))"
-)
+_IMMEDIATE_SUBSETS: Final = "transform(sequence(1, size(items)), i -> concat(slice(items, 1, i - 1), slice(items, i + 1, size(items))))"
 _SUPERSET_COUNT: Final = "superset_count"
 
 

@@ -23,7 +23,9 @@ PAIRS: Final = T.StructType(
         T.StructField(c.COUNT, T.LongType()),
     ]
 )
-_ENTRIES_PER_TASK: Final = 2_000_000  # some 3 s of work: below that a second pass costs more than a core gains
+_ENTRIES_PER_TASK: Final = (
+    2_000_000  # some 3 s of work: below that a second pass costs more than a core gains
+)
 
 
 def partitions_for(entries: int, *, cores: int, wanted: int) -> int:
@@ -66,7 +68,8 @@ def local_pairs(baskets: DataFrame, *, rows: int, n_items: int, min_count: int) 
         for block in blocks(batches, entries=BLOCK_ENTRIES):
             here = len(block.starts) - 1
             share = max(1, -(-min_count * here // rows))  # rounded up, in Python's unbounded ints
-            yield from to_batches(**pair_counts(block, n_items=n_items, min_count=share)._asdict())
+            found = pair_counts(block, n_items=n_items, min_count=share)
+            yield from to_batches(a=found.a, b=found.b, count=found.baskets)
 
     return baskets.mapInArrow(count, PAIRS)
 
@@ -82,8 +85,6 @@ def count_pairs(baskets: DataFrame, keys: NDArray[np.int64], *, n_items: int, mi
     """
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from basketlens.mine.cooccurrence import count_candidates
-
         counts = np.zeros(len(keys), np.int64)
         for block in blocks(batches, entries=BLOCK_ENTRIES):
             counts += count_candidates(block, keys, n_items=n_items)

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from basketlens import columns as c
-from basketlens.mine.blocks import BLOCK_ENTRIES, Block, blocks, keep_baskets, keep_items, pairs_by_distance, to_batches
+from basketlens.mine.blocks import (
+    BLOCK_ENTRIES,
+    Block,
+    blocks,
+    keep_baskets,
+    keep_items,
+    pairs_by_distance,
+    to_batches,
+)
 from basketlens.mine.candidates import find_keys, partners_per_item
 
 _ROUNDS: Final = 2  # the second removes items whose partners the first removed; a third finds little

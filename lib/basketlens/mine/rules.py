@@ -54,7 +54,9 @@ def with_is_redundant(rules: DataFrame) -> DataFrame:
     keys = [c.LEVEL, c.CONSEQUENT, c.ANTECEDENT]
     smaller = (
         rules.filter(F.size(c.ANTECEDENT) > 1)
-        .select(c.LEVEL, c.CONSEQUENT, c.N_AB, c.N_A, F.col(c.ANTECEDENT).alias("whole"), _masks(c.ANTECEDENT))
+        .select(
+            c.LEVEL, c.CONSEQUENT, c.N_AB, c.N_A, F.col(c.ANTECEDENT).alias("whole"), _masks(c.ANTECEDENT)
+        )
         .withColumn(c.ANTECEDENT, _side("whole", 1))
     )
     general = rules.select(*keys, F.col(c.N_AB).alias("general_ab"), F.col(c.N_A).alias("general_a"))

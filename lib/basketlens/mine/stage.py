@@ -1,7 +1,8 @@
 """Stage `mine`: frequent itemsets of every wanted level, and the rules between their parts."""
 
+from collections.abc import Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from basketlens.mine.prune import prune_baskets
 from basketlens.mine.rules import confident_rules, with_is_redundant, with_measures
 from basketlens.settings import MineSettings, Settings
 from basketlens.stage_io import StageIO
+
+PAIR: Final = 2  # items
 
 
 class Level(NamedTuple):
@@ -39,7 +42,9 @@ def run(io: StageIO, settings: Settings) -> None:
     mine = settings.mine
     products = io.read("products") if needs_catalogue(mine.levels) else None
     grouped = items_per_basket(io.read("lines"), products, mine.levels)
-    baskets = io.write("baskets", grouped, doing="grouping lines into baskets", measures={N_LINES: F.sum(N_LINES)})
+    baskets = io.write(
+        "baskets", grouped, doing="grouping lines into baskets", measures={N_LINES: F.sum(N_LINES)}
+    )
     n = baskets.rows
     min_count = mine.count_for(n)
 
@@ -51,7 +56,9 @@ def run(io: StageIO, settings: Settings) -> None:
         parts.append(decode_itemsets(with_flags(sets), frequent, level=name, baskets=n))
 
     per_level = rows_per_level(mine.levels)
-    itemsets = io.write("itemsets", reduce(DataFrame.unionByName, parts), doing="naming itemsets", measures=per_level)
+    itemsets = io.write(
+        "itemsets", reduce(DataFrame.unionByName, parts), doing="naming itemsets", measures=per_level
+    )
     confident = confident_rules(io.read("itemsets"), baskets=n, min_confidence=mine.min_confidence)
     io.write("confident_rules", confident, doing="splitting itemsets into rules")
     measured = with_measures(with_is_redundant(io.read("confident_rules")))
@@ -71,61 +78,45 @@ def mine_level(level: Level) -> tuple[DataFrame, dict[str, int]]:
         doing=f"counting single items ({name})",
         measures={"entries": F.sum(c.COUNT)},
     )
-    items = io.read(level.scratch("frequent"))
-    figures = {"items": frequent.rows, "pairs": 0, "larger": 0, "pruned_baskets": 0}
-    keys = mine_pairs(level, n_items=frequent.rows, entries=int(frequent.measures["entries"] or 0))
-    if keys is None:
+    items, n_items = io.read(level.scratch("frequent")), frequent.rows
+    pairs = mine_pairs(level, n_items=n_items, entries=int(frequent.measures["entries"] or 0))
+    figures = {"items": n_items, "pairs": pairs, "larger": 0, "pruned_baskets": 0}
+    if not pairs:
         return coded_itemsets(items, None, None), figures
-    figures["pairs"] = len(keys)
-    larger = mine_larger(level, keys, n_items=frequent.rows, figures=figures)
+    larger = mine_larger(level, n_items=n_items, figures=figures) if level.mine.max_size > PAIR else None
     return coded_itemsets(items, io.read(level.scratch("pairs")), larger), figures
 
 
-def mine_pairs(level: Level, *, n_items: int, entries: int) -> NDArray[np.int64] | None:
-    """Write scratch `coded` and `pairs`; the frequent pairs as keys on the driver, None when there is none."""
+def mine_pairs(level: Level, *, n_items: int, entries: int) -> int:
+    """Write scratch `coded` and `pairs`, unless it is plain that there is no pair; how many there are."""
     io, name = level.io, level.name
-    if n_items < 2:  # noqa: PLR2004 - a pair
-        return None
+    if n_items < PAIR:
+        return 0
     partitions = partitions_for(entries, cores=io.cores, wanted=level.mine.partitions)
     sold = sold_items(io.read("baskets"), name)
     encoded = encode_baskets(sold, io.read(level.scratch("frequent")), partitions=partitions)
     rows = io.write(level.scratch("coded"), encoded, doing=f"encoding baskets ({name})").rows
     if rows < level.min_count:
-        return None
+        return 0
     coded = io.read(level.scratch("coded")).coalesce(partitions)
     pairs = local_pairs(coded, rows=rows, n_items=n_items, min_count=level.min_count)
     if not is_one_block(entries, partitions):
         io.write(level.scratch("local_pairs"), pairs, doing=f"finding candidate pairs ({name})")
-        keys = pairs_on_driver(level, level.scratch("local_pairs"), n_items=n_items)
-        if keys is None:
-            return None
+        candidates = io.read(level.scratch("local_pairs")).select(A, B).distinct()
+        keys = keys_on_driver(level, candidates, n_items=n_items)
+        if not len(keys):
+            return 0
         pairs = count_pairs(coded, keys, n_items=n_items, min_count=level.min_count)
-    io.write(level.scratch("pairs"), pairs, doing=f"counting pairs ({name})")
-    return pairs_on_driver(level, level.scratch("pairs"), n_items=n_items)
+    return io.write(level.scratch("pairs"), pairs, doing=f"counting pairs ({name})").rows
 
 
-def pairs_on_driver(level: Level, table: str, *, n_items: int) -> NDArray[np.int64] | None:
-    """Distinct pairs of a scratch table as ascending keys of 8 bytes, at most `mine.max_pairs`; None when empty."""
-    frame = level.io.to_driver(
-        level.io.read(table).select(A, B).distinct(),
-        limit=level.mine.max_pairs,
-        what=f"pairs to hold at level {level.name}; raise mine.min_support or mine.min_count, or mine.max_pairs",
-        doing=f"collecting pairs ({level.name})",
-    )
-    return pair_keys(frame[A].to_numpy(), frame[B].to_numpy(), n_items=n_items) if len(frame) else None
-
-
-def mine_larger(
-    level: Level, keys: NDArray[np.int64], *, n_items: int, figures: dict[str, int]
-) -> DataFrame | None:
-    """Itemsets of size 3 and more, written once; None when no basket can hold one often enough."""
-    io, name, most = level.io, level.name, level.mine.max_size
-    if most < 3:  # noqa: PLR2004 - pairs only
-        return None
-    coded = io.read(level.scratch("coded"))
+def mine_larger(level: Level, *, n_items: int, figures: dict[str, int]) -> DataFrame | None:
+    """Itemsets of size 3 and more, written once; None when too few baskets can hold one."""
+    io, name = level.io, level.name
+    keys = keys_on_driver(level, io.read(level.scratch("pairs")).select(A, B), n_items=n_items)
     pruned = io.write(
         level.scratch("pruned"),
-        prune_baskets(coded, keys, n_items=n_items),
+        prune_baskets(io.read(level.scratch("coded")), keys, n_items=n_items),
         doing=f"pruning baskets ({name})",
         measures={"entries": F.sum(F.size(c.ITEMS))},
     )
@@ -136,13 +127,26 @@ def mine_larger(
         io.read(level.scratch("pruned")),
         rows=pruned.rows,
         min_count=level.min_count,
-        max_size=most,
+        max_size=level.mine.max_size,
         partitions=growth_partitions(int(pruned.measures["entries"]), cores=io.cores),
     )
-    figures["larger"] = io.write(level.scratch("larger"), found, doing=f"growing larger itemsets ({name})").rows
+    figures["larger"] = io.write(
+        level.scratch("larger"), found, doing=f"growing larger itemsets ({name})"
+    ).rows
     return io.read(level.scratch("larger"))
 
 
-def rows_per_level(levels: list[Any]) -> dict[str, Column]:
+def keys_on_driver(level: Level, pairs: DataFrame, *, n_items: int) -> NDArray[np.int64]:
+    """Distinct pairs as ascending keys of 8 bytes, at most `mine.max_pairs`, for the workers' closures."""
+    frame = level.io.to_driver(
+        pairs,
+        limit=level.mine.max_pairs,
+        what=f"pairs to hold at level {level.name} (raise mine.min_support or mine.min_count, or mine.max_pairs)",
+        doing=f"collecting pairs ({level.name})",
+    )
+    return pair_keys(frame[A].to_numpy(), frame[B].to_numpy(), n_items=n_items)
+
+
+def rows_per_level(levels: Sequence[str]) -> dict[str, Column]:
     """Level -> rows of a table, as measures of its write."""
     return {level: F.count(F.when(F.col(c.LEVEL) == level, 1)) for level in levels}

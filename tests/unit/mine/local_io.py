@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame, SparkSession
-
 from basketlens.adapter import FileSystem
 from basketlens.settings import Settings
 from basketlens.settings_files import load_settings
 from basketlens.stage_io import Written
 from basketlens.tables import Tables
+from pyspark.sql import Column, DataFrame, SparkSession
 
 
 def settings_in(folder: Path, *assignments: str) -> Settings:
@@ -22,12 +21,16 @@ def settings_in(folder: Path, *assignments: str) -> Settings:
 class LocalIO:
     """Reads only the given tables and what the stage wrote; keeps figures and the seconds of each step."""
 
-    def __init__(self, spark: SparkSession, settings: Settings, inputs: Mapping[str, DataFrame], *, cores: int = 2):
+    def __init__(
+        self, spark: SparkSession, settings: Settings, inputs: Mapping[str, DataFrame], *, cores: int = 2
+    ):
         self.run_id, self.cores = "test", cores
         self._tables = Tables(spark, settings, FileSystem(spark, settings.tables.root), self.run_id)
         self._inputs = inputs
         self.figures: dict[str, Any] = {}
-        self.steps: list[tuple[str, str, float, int]] = []  # table, what ran, seconds since the last step, rows
+        self.steps: list[
+            tuple[str, str, float, int]
+        ] = []  # table, what ran, seconds since the last step, rows
         self._since = time.monotonic()
 
     def read(self, name: str) -> DataFrame:
