@@ -157,7 +157,9 @@ def basket_total(itemsets: DataFrame) -> DataFrame:
 def with_attention(pairs: DataFrame, link_stats: DataFrame) -> DataFrame:
     """Add attention where the link has none: exp(score - log_sum_exp of the item), at most 1."""
     denominators = link_stats.select(c.ITEM_ID, c.LOG_SUM_EXP)
-    computed = F.least(F.lit(1.0), F.exp(F.col(c.SCORE) - F.col(c.LOG_SUM_EXP)))
+    logarithm = F.col(c.SCORE) - F.col(c.LOG_SUM_EXP)
+    # Rounding alone can lift it above 0.  Not F.least, which passes over null.
+    computed = F.when(logarithm > 0, 1.0).otherwise(F.exp(logarithm))
     return (
         pairs.join(denominators, c.ITEM_ID, "left")
         .withColumn(c.ATTENTION, F.coalesce(F.col(c.ATTENTION), computed))

@@ -60,7 +60,7 @@ def label(value: float) -> str:
     return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"  # noqa: PLR2004 - six digits
 
 
-def _linear_ticks(low: float, high: float, wanted: int = 6) -> list[float]:
+def _linear_ticks(low: float, high: float, wanted: int = 8) -> list[float]:
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
