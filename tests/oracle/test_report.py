@@ -19,7 +19,9 @@ class World:
     def __init__(self, seed: int) -> None:
         draw = random.Random(seed)
         self.names = [f"i{at}" for at in range(9)]
-        self.baskets = [{i for i in self.names[:-1] if draw.random() < 0.35} for _ in range(draw.randint(20, 40))]
+        self.baskets = [
+            {i for i in self.names[:-1] if draw.random() < 0.35} for _ in range(draw.randint(20, 40))
+        ]
         self.vectors = {i: [draw.uniform(-1, 1) for _ in range(3)] for i in self.names}
         self.n = len(self.baskets)
 
@@ -28,7 +30,10 @@ class World:
 
     def itemsets(self):
         found = [s for size in (1, 2) for s in combinations(self.names, size) if self.count(*s) >= MIN_COUNT]
-        return [("name", list(s), len(s), self.count(*s), self.count(*s) / self.n, None, None, None) for s in found]
+        return [
+            ("name", list(s), len(s), self.count(*s), self.count(*s) / self.n, None, None, None)
+            for s in found
+        ]
 
     def score(self, i, j):
         return SCALE * sum(x * y for x, y in zip(self.vectors[i], self.vectors[j], strict=True))
@@ -43,7 +48,11 @@ class World:
         return sorted((j for j in self.names if j != i), key=lambda j: -self.score(i, j))[:TOP_K]
 
     def links(self):
-        return [(i, j, at, self.score(i, j), self.attention(i, j)) for i in self.names for at, j in enumerate(self.linked(i))]
+        return [
+            (i, j, at, self.score(i, j), self.attention(i, j))
+            for i in self.names
+            for at, j in enumerate(self.linked(i))
+        ]
 
 
 def expected(world):
@@ -66,7 +75,13 @@ def expected(world):
             worth = attention
             if n_ab is not None:
                 lift = (n_ab / n_a) / (n_b / world.n)
-                kind = "basket_only" if not is_linked else "complement" if n_ab * world.n >= n_a * n_b else "substitute"
+                kind = (
+                    "basket_only"
+                    if not is_linked
+                    else "complement"
+                    if n_ab * world.n >= n_a * n_b
+                    else "substitute"
+                )
                 worth = strength / (n_b / world.n) ** DISCOUNT
             pairs[i, j] = (n_ab, n_a, n_b, lift, attention, strength, kind)
             placed.append((n_ab is None, -round(worth, 12), j))
@@ -105,5 +120,7 @@ def test_associations_and_cross_sell_agree_with_plain_python(spark, seed):
     served = {}
     for row in cross_sell(found, companions=2).orderBy("item_id", "rank").collect():
         served.setdefault(row.item_id, []).append((row["rank"], row.companion_id))
-    offered = {i: [j for j in neighbors if pairs[i, j][-1] != "substitute"][:2] for i, neighbors in order.items()}
+    offered = {
+        i: [j for j in neighbors if pairs[i, j][-1] != "substitute"][:2] for i, neighbors in order.items()
+    }
     assert served == {i: list(enumerate(neighbors, 1)) for i, neighbors in offered.items() if neighbors}

@@ -1,7 +1,10 @@
 """Counts and attention side by side, one row per item and neighbour."""
 
-from pyspark.sql import DataFrame, Window
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
 
 from basketlens import columns as c
 from basketlens import schemas
@@ -78,8 +81,8 @@ def with_score(pairs: DataFrame, vectors: DataFrame, *, scale: float) -> DataFra
     The product is symmetric, so a pair is scored once for both of its directions.
     """
     left, right = "left_vector", "right_vector"
-    products = F.zip_with(left, right, lambda x, y: x.cast("double") * y.cast("double"))
-    dot = F.aggregate(products, F.lit(0.0), lambda total, product: total + product)
+    dot: Column = pandas_udf(dot_products, "double")(left, right)  # type: ignore[call-overload]  # needs pd.Series[Any]
+    are_known = F.col(left).isNotNull() & F.col(right).isNotNull()
     return (
         pairs.join(vectors.select(c.ITEM_ID, F.col(c.EMBEDDING).alias(left)), c.ITEM_ID, "left")
         .join(
@@ -87,9 +90,19 @@ def with_score(pairs: DataFrame, vectors: DataFrame, *, scale: float) -> DataFra
             c.NEIGHBOR_ID,
             "left",
         )
-        .withColumn(c.SCORE, F.lit(scale) * dot)
+        .withColumn(c.SCORE, F.when(are_known, F.lit(scale) * dot))
         .drop(left, right)
     )
+
+
+def dot_products(left: pd.Series, right: pd.Series) -> pd.Series:
+    """Dot products in double of two columns of vectors (n, d); NaN where either vector is missing."""
+    found = np.full(len(left), np.nan)
+    is_known = (left.notna() & right.notna()).to_numpy()
+    if is_known.any():
+        x, y = (np.array(side[is_known].tolist(), dtype=np.float64) for side in (left, right))  # (known, d)
+        found[is_known] = np.einsum("nd,nd->n", x, y)
+    return pd.Series(found)
 
 
 def meet(pairs: DataFrame, links: DataFrame) -> DataFrame:

@@ -94,10 +94,10 @@ def render(page: PageData) -> str:
 
 
 def example(findings: Sequence[Finding]) -> Finding | None:
-    """The pair that explains how to read the others: the first on which counts and names agree, else the first."""
+    """The pair that explains how to read the others: in most baskets, where counts and names agree if there is one."""
     counted = [finding for finding in findings if finding.n_ab is not None]
     agreeing = [finding for finding in counted if finding.kind == KINDS[0] and finding.multiple is not None]
-    return next(iter(agreeing or counted), None)
+    return max(agreeing or counted, key=lambda finding: finding.n_ab or 0, default=None)
 
 
 def scatter(findings: Sequence[Finding]) -> dict[str, Any] | None:

@@ -38,7 +38,9 @@ class Rows:
         )
 
     def items(self, names: dict[str, str], *, level: str = "name", lines: int = 1) -> DataFrame:
-        rows = [{"item_id": i, "level": level, "item_name": name, "lines": lines} for i, name in names.items()]
+        rows = [
+            {"item_id": i, "level": level, "item_name": name, "lines": lines} for i, name in names.items()
+        ]
         return self.of(schemas.ITEMS, *rows)
 
     def vectors(self, embeddings: dict[str, list[float]]) -> DataFrame:

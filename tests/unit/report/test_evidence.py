@@ -31,8 +31,19 @@ def test_a_frequent_pair_has_counts_in_both_directions(rows):
     pairs = found(associate(rows, COUNTS))
     assert set(pairs) == {("a", "b"), ("b", "a")}
     there = {k: pairs["a", "b"][k] for k in ("n_ab", "n_a", "n_b", "n", "support", "confidence", "lift")}
-    assert there == {"n_ab": 50, "n_a": 200, "n_b": 100, "n": 1000, "support": 0.05, "confidence": 0.25, "lift": 2.5}
-    back = {k: pairs["b", "a"][k] for k in ("n_ab", "n_a", "n_b", "confidence", "lift", "item_name", "neighbor_name")}
+    assert there == {
+        "n_ab": 50,
+        "n_a": 200,
+        "n_b": 100,
+        "n": 1000,
+        "support": 0.05,
+        "confidence": 0.25,
+        "lift": 2.5,
+    }
+    back = {
+        k: pairs["b", "a"][k]
+        for k in ("n_ab", "n_a", "n_b", "confidence", "lift", "item_name", "neighbor_name")
+    }
     assert back == {"n_ab": 50, "n_a": 100, "n_b": 200, "confidence": 0.5, "lift": 2.5, "item_name": "Bread", "neighbor_name": "Ale"}  # fmt: skip
 
 
@@ -61,7 +72,9 @@ def test_a_pair_outside_the_links_gets_score_and_attention_from_the_vectors(rows
 
 def test_a_link_keeps_its_own_score(rows):
     links = [("a", "b", 0.75, 0.125)]
-    pairs = found(associate(rows, COUNTS, links, vectors={"a": [1.0], "b": [1.0]}, log_sum_exp={"a": 1.0, "b": 1.0}))
+    pairs = found(
+        associate(rows, COUNTS, links, vectors={"a": [1.0], "b": [1.0]}, log_sum_exp={"a": 1.0, "b": 1.0})
+    )
     assert (pairs["a", "b"]["score"], pairs["a", "b"]["attention"]) == (0.75, 0.125)
     assert (pairs["a", "b"]["kind"], pairs["b", "a"]["kind"]) == ("complement", "basket_only")
     assert pairs["b", "a"]["score"] == 1.0
@@ -102,7 +115,10 @@ def test_all_baskets_are_recovered_exactly_from_support(rows, n):
 
 def test_products_are_read_through_their_names(rows):
     products = rows.of(
-        schemas.PRODUCTS, {"product_id": "p1", "name_hash": "h"}, {"product_id": "p2", "name_hash": "h"}, {"product_id": "p3"}
+        schemas.PRODUCTS,
+        {"product_id": "p1", "name_hash": "h"},
+        {"product_id": "p2", "name_hash": "h"},
+        {"product_id": "p3"},
     )
     embeddings = rows.of(schemas.EMBEDDINGS, {"name_hash": "h", "embedding": [1.0]})
     by_product = evidence.vectors_of(products, embeddings, level="product").collect()

@@ -6,12 +6,22 @@ from basketlens.report import findings
 
 
 def pair(item, neighbor, **given):
-    known = {"item_name": item.upper(), "neighbor_name": neighbor.upper(), "n": 1000, "attention": 0.5, "kind": "basket_only"}
+    known = {
+        "item_name": item.upper(),
+        "neighbor_name": neighbor.upper(),
+        "n": 1000,
+        "attention": 0.5,
+        "kind": "basket_only",
+    }
     return {"item_id": item, "neighbor_id": neighbor, "strength": 0.1, "rank": 1, **known, **given}
 
 
 def counted(item, neighbor, **given):
-    return pair(item, neighbor, **{"n_ab": 10, "n_a": 100, "n_b": 100, "confidence": 0.1, "lift": 1.0, "score": 0.1, **given})
+    return pair(
+        item,
+        neighbor,
+        **{"n_ab": 10, "n_a": 100, "n_b": 100, "confidence": 0.1, "lift": 1.0, "score": 0.1, **given},
+    )
 
 
 def ids(frame):
@@ -29,7 +39,11 @@ def test_a_pair_is_shown_once_in_its_stronger_direction(rows):
 
 def test_top_is_ordered_bounded_and_total(rows):
     frame = rows.of(
-        schemas.ASSOCIATIONS, counted("c", "d"), counted("a", "z"), counted("a", "b"), counted("x", "y", strength=0.9)
+        schemas.ASSOCIATIONS,
+        counted("c", "d"),
+        counted("a", "z"),
+        counted("a", "b"),
+        counted("x", "y", strength=0.9),
     )
     assert ids(findings.top(frame, discount=0.25, rows=3)) == ["xy", "ab", "az"]
 
@@ -63,7 +77,20 @@ def test_kinds_take_turns_in_the_plot(rows):
 
 
 def test_nulls_become_none_and_attention_a_multiple_of_even():
-    columns = ["item_name", "neighbor_name", "n_ab", "n_a", "n_b", "n", "confidence", "lift", "score", "attention", "strength", "kind"]
+    columns = [
+        "item_name",
+        "neighbor_name",
+        "n_ab",
+        "n_a",
+        "n_b",
+        "n",
+        "confidence",
+        "lift",
+        "score",
+        "attention",
+        "strength",
+        "kind",
+    ]
     frame = pd.DataFrame(
         [("A", "B", 5.0, 10.0, 20.0, 100, 0.5, 2.5, 0.1, 0.25, 0.4, "complement"), ("A", "C", None, 10.0, None, 100, None, None, None, None, 0.0, "text_only")],
         columns=columns,

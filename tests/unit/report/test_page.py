@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from basketlens.report.page import PageData, Reason, example, percent, render, scatter, times
+from basketlens.report.page import UNKNOWN, PageData, Reason, example, percent, render, scatter, share, times
 from tests.unit.report.conftest import FIGURES, FINDING, PAGE
 
 HOSTILE = "<script>alert(1)</script> & \"double\" 'single' </title></svg>"
@@ -57,7 +57,9 @@ def test_hostile_names_stay_text_everywhere():
 
 def test_nothing_is_fetched_from_elsewhere():
     seen = Reader(render(PAGE))
-    places = [value for _, attrs in seen.tags for name, value in attrs.items() if name in ("src", "href", "action")]
+    places = [
+        value for _, attrs in seen.tags for name, value in attrs.items() if name in ("src", "href", "action")
+    ]
     assert places
     assert all(place.startswith("#") or place == "data:," for place in places)
     assert "url(" not in render(PAGE)
@@ -81,7 +83,7 @@ def test_the_same_data_gives_the_same_page():
 def test_the_example_spells_out_a_real_pair():
     assert (
         "Of 1,234 baskets with tea, 321 also had milk: 26%. milk is in 5.0% of all baskets, so that is 5.2 times chance."
-        " By their names alone, the second gets 1.03 times the attention of an average item among 29."
+        " Of the attention of the first name, the second gets 1.03 times an even share among 29 items."
     ) in text_of(PAGE)
 
 
@@ -89,13 +91,14 @@ def test_the_example_prefers_a_pair_on_which_counts_and_names_agree():
     other = replace(FINDING, kind="basket_only")
     assert example([other, FINDING]) is FINDING
     assert example([other]) is other
+    assert example([FINDING, replace(FINDING, n_ab=500)]).n_ab == 500
     assert example([replace(FINDING, n_ab=None)]) is None
 
 
 def test_figures_and_quality_are_shown():
     page = replace(PAGE, reasons=(Reason("no_name", 40), Reason("not_sold", 10)))
     shown = text_of(page)
-    for part in ("Source rows 1,000", "Rejected rows 50 5.0% of source rows", "01 Jan 2017 – 31 Dec 2017", "no name 40 4.0%",
+    for part in ("Source rows 1,000", "Rejected rows 50 5.0% of source rows", "01 Jan 2017", "no name 40 4.0%",
                  "Lines with a known customer 50%", "4 of 40 (10%)"):  # fmt: skip
         assert re.sub(r"\s", "", part) in re.sub(r"\s", "", shown), part
 
@@ -114,17 +117,23 @@ def test_an_empty_run_still_gives_a_page():
 
 def test_what_is_not_known_is_a_dash_and_sorts_as_unknown():
     page = render(replace(PAGE, top=(replace(FINDING, score=None, multiple=None),)))
-    assert page.count('data-value="">–</td>') == 2
+    assert page.count(f'data-value="">{UNKNOWN}</td>') == 2
 
 
 def test_a_full_page_stays_small():
-    long = replace(FINDING, item="an item with quite a long name, category, department, private brand, 12 OZ", neighbor="x" * 80)
-    full = replace(PAGE, top=(long,) * 50, substitutes=(long,) * 15, newcomers=(long,) * 15, plotted=(long,) * 2000)
+    long = replace(
+        FINDING,
+        item="an item with quite a long name, category, department, private brand, 12 OZ",
+        neighbor="x" * 80,
+    )
+    full = replace(
+        PAGE, top=(long,) * 50, substitutes=(long,) * 15, newcomers=(long,) * 15, plotted=(long,) * 2000
+    )
     assert len(render(full).encode()) < 1_500_000
 
 
 def test_the_plot_places_chance_and_even_and_counts_kinds():
-    pairs = [replace(FINDING, multiple=m, lift=l, kind=k) for m, l, k in [(1.0, 1.0, "complement"), (1.2, 9.0, "basket_only"), (1.1, 0.5, "basket_only")]]  # fmt: skip
+    pairs = [replace(FINDING, multiple=m, lift=up, kind=k) for m, up, k in [(1.0, 1.0, "complement"), (1.2, 9.0, "basket_only"), (1.1, 0.5, "basket_only")]]  # fmt: skip
     drawn = scatter([*pairs, replace(FINDING, lift=None), replace(FINDING, multiple=None)])
     assert drawn["counts"] == {"complement": 1, "basket_only": 2}
     at = {p["finding"].kind: (p["x"], p["y"]) for p in drawn["points"]}
@@ -137,13 +146,22 @@ def test_no_plot_without_pairs_that_have_both_kinds_of_evidence():
 
 
 @pytest.mark.parametrize(("share", "text"), [
-    (None, "–"), (0.0, "0%"), (0.00001, "<0.01%"), (0.0026, "0.26%"), (0.026, "2.6%"), (0.26, "26%"), (0.9999, "99.99%"),
+    (None, UNKNOWN), (0.0, "0%"), (0.00001, "<0.01%"), (0.0026, "0.26%"), (0.026, "2.6%"), (0.26, "26%"), (0.9999, "99.99%"),
     (0.999999, "99.99%"), (1.0, "100%"),
 ])  # fmt: skip
 def test_percent(share, text):
     assert percent(share) == text
 
 
-@pytest.mark.parametrize(("factor", "text"), [(None, "–"), (0.04, "0.04"), (5.14, "5.1"), (1234.5, "1,234")])
+@pytest.mark.parametrize(
+    ("factor", "text"), [(None, UNKNOWN), (0.04, "0.04"), (5.14, "5.1"), (1234.5, "1,234")]
+)
 def test_times(factor, text):
     assert times(factor) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "wanted"), [(1, 4, 0.25), (None, 4, None), (1, None, None), (0, 0, None)]
+)
+def test_share(part, whole, wanted):
+    assert share(part, whole) == wanted

@@ -29,11 +29,23 @@ def test_strength(spark, given, wanted):
 
 @pytest.mark.parametrize("prior", [0.0, 0.5, 100.0, 1e6])
 def test_strength_lies_in_0_to_1_and_never_falls_with_more_evidence(spark, prior):
-    counts = [(None, None), *((n_ab, n_a) for n_a in (1, 7, 300, 10**9) for n_ab in (None, 1, 2, 6, 7, 299, n_a) if (n_ab or 0) <= n_a)]
+    counts = [
+        (None, None),
+        *(
+            (n_ab, n_a)
+            for n_a in (1, 7, 300, 10**9)
+            for n_ab in (None, 1, 2, 6, 7, 299, n_a)
+            if (n_ab or 0) <= n_a
+        ),
+    ]
     attentions = [None, 0.0, 1e-300, *np.random.default_rng(7).random(12).tolist(), 1.0]
-    rows = [(n_ab, n_a, None, None, None, a, None) for (n_ab, n_a), a in itertools.product(counts, attentions)]
+    rows = [
+        (n_ab, n_a, None, None, None, a, None) for (n_ab, n_a), a in itertools.product(counts, attentions)
+    ]
     found = spark.createDataFrame(rows, SCHEMA).withColumn("strength", strength.strength(prior)).toPandas()
-    found = found.assign(n_ab=found.n_ab.fillna(0), n_a=found.n_a.fillna(0), attention=found.attention.fillna(0))
+    found = found.assign(
+        n_ab=found.n_ab.fillna(0), n_a=found.n_a.fillna(0), attention=found.attention.fillna(0)
+    )
     assert found.strength.between(0, 1).all()
     for more, same in (("n_ab", ["n_a", "attention"]), ("attention", ["n_a", "n_ab"])):
         for _, group in found.sort_values(more, kind="stable").groupby(same):

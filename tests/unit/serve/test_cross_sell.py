@@ -3,7 +3,15 @@ import pytest
 from basketlens import schemas
 from basketlens.serve.cross_sell import cross_sell
 
-COUNTED = {"n_ab": 321, "n_a": 1234, "n_b": 5000, "n": 100_000, "confidence": 321 / 1234, "lift": 5.14, "attention": 0.51}
+COUNTED = {
+    "n_ab": 321,
+    "n_a": 1234,
+    "n_b": 5000,
+    "n": 100_000,
+    "confidence": 321 / 1234,
+    "lift": 5.14,
+    "attention": 0.51,
+}
 RARE = {"n": 100_000, "attention": 0.51}
 
 
@@ -29,13 +37,18 @@ def test_companions_follow_rank_up_to_the_limit(spark):
 
 def test_substitutes_are_left_out_and_leave_no_gap(spark):
     frame = associations(
-        spark, {"neighbor_id": "x"}, {"neighbor_id": "y", "kind": "substitute"}, {"neighbor_id": "z", "kind": "text_only"}
+        spark,
+        {"neighbor_id": "x"},
+        {"neighbor_id": "y", "kind": "substitute"},
+        {"neighbor_id": "z", "kind": "text_only"},
     )
     assert served(frame) == [("a", 1, "x"), ("a", 2, "z")]
 
 
 def test_an_item_with_substitutes_alone_has_no_row(spark):
-    frame = associations(spark, {"neighbor_id": "x"}, {"item_id": "b", "neighbor_id": "y", "kind": "substitute"})
+    frame = associations(
+        spark, {"neighbor_id": "x"}, {"item_id": "b", "neighbor_id": "y", "kind": "substitute"}
+    )
     assert served(frame) == [("a", 1, "x")]
 
 
