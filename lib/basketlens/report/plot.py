@@ -49,9 +49,9 @@ def axis(
     low, high = min(*values, include), max(*values, include)
     log = is_log if is_log is not None else low > 0 and high / low > _LOG_SPAN
     if log:
-        air = (high / low) ** 0.04 if high > low else 2.0
+        air = max((high / low) ** 0.04, 1.25)
         return Axis(low / air, high * air, start, end, True)
-    air = (high - low) * 0.04 or 1.0
+    air = max((high - low) * 0.04, max(abs(low), abs(high)) * 1e-3)  # labels have six digits
     return Axis(low - air, high + air, start, end, False)
 
 

@@ -31,7 +31,6 @@ def test_larger_values_lie_further_along(one, other):
 @pytest.mark.parametrize(("values", "labels"), [
     pytest.param([0.5, 30.0], ["0.5", "1", "2", "5", "10", "20"], id="wide-is-logarithmic"),
     pytest.param([0.98, 1.04], ["0.98", "0.99", "1", "1.01", "1.02", "1.03", "1.04"], id="narrow-is-linear"),
-    pytest.param([1.0], ["0", "0.5", "1", "1.5", "2"], id="a-single-value"),
     pytest.param([0.001, 2000.0], ["0.001", "0.01", "0.1", "1", "10", "100", "1,000"], id="decades-when-very-wide"),
 ])  # fmt: skip
 def test_ticks(values, labels):
