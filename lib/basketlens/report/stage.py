@@ -1,0 +1,113 @@
+"""`report`: counts and names meet in `associations`, and one page shows what they say."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from basketlens import columns as c
+from basketlens.report import evidence, figures, findings
+from basketlens.report.page import Figures, Finding, PageData, render
+from basketlens.settings import Settings
+from basketlens.stage_io import StageIO
+
+_PLOTTED: Final = 2000  # points; more are slow to draw and hide each other
+_SHORT: Final = 15  # rows of the page's short tables
+_NOTED: Final = 10  # associations in the run's summary
+_COUNTED: Final = ("lines", "products", "items", "itemsets", "rules", "links", "link_stats")
+_REASONS: Final = 100  # distinct reject reasons; the clean stage knows about a dozen
+
+
+def run(io: StageIO, settings: Settings) -> None:
+    """Write `associations` and the page."""
+    _write_associations(io, settings)
+    page = _page_data(io, settings)
+    path = io.write_page(render(page))
+    io.note(
+        rows_in=page.figures.itemsets + page.figures.links,
+        top_associations=[_noted(finding) for finding in page.top[:_NOTED]],
+        report=path,
+    )
+
+
+def _write_associations(io: StageIO, settings: Settings) -> None:
+    level, embeddings = settings.report.level, io.read("embeddings")
+    vectors = evidence.vectors_of(io.read("products"), embeddings, level=level)
+    associations = evidence.associate(
+        io.read("itemsets"),
+        io.read("links"),
+        io.read("link_stats"),
+        io.read("items"),
+        vectors,
+        level=level,
+        scale=settings.link.scale_for(_width(io, embeddings)),
+        prior=settings.report.prior_baskets,
+        discount=settings.report.popularity_discount,
+    )
+    io.write("associations", associations, doing="joining counts and names")
+
+
+def _width(io: StageIO, embeddings: DataFrame) -> int:
+    """Numbers of an embedding; 1 when there are none and nothing will be scaled."""
+    size = embeddings.agg(F.max(F.size(c.EMBEDDING)).alias("width"))
+    frame = io.to_driver(size, limit=1, what="embedding widths", doing="reading the model's width")
+    return findings.whole(frame["width"].iloc[0]) or 1
+
+
+def _page_data(io: StageIO, settings: Settings) -> PageData:
+    discount, associations = settings.report.popularity_discount, io.read("associations")
+    counts = _figures(io, settings)
+    even = 1 / (counts.linked_items - 1) if counts.linked_items > 1 else None
+
+    def fetch(rows: DataFrame, limit: int, what: str) -> tuple[Finding, ...]:
+        frame = io.to_driver(rows, limit=limit, what=what, doing=f"choosing {what}")
+        return findings.as_findings(frame, even=even)
+
+    top, short = settings.report.top, _SHORT
+    pairs = findings.one_direction(findings.counted(associations), discount=discount)
+    rare = findings.newcomers(associations, discount=discount, rows=short)
+    rejects = _rejects(io, settings)
+    reasons = figures.as_reasons(
+        io.to_driver(figures.rejects_per_reason(rejects), limit=_REASONS, what="reasons", doing="counting rejects")
+    ) if rejects is not None else ()  # fmt: skip
+    return PageData(
+        run_id=io.run_id,
+        created_at=datetime.now(UTC),
+        level=settings.report.level,
+        prior=settings.report.prior_baskets,
+        discount=discount,
+        figures=counts,
+        reasons=reasons,
+        top=fetch(findings.top(pairs, discount=discount, rows=top), top, "associations"),
+        substitutes=fetch(findings.substitutes(pairs, rows=short), short, "substitutes"),
+        newcomers=fetch(rare, short, "newcomers"),
+        plotted=fetch(findings.plotted(pairs, rows=_PLOTTED), _PLOTTED, "pairs for the plot"),
+    )
+
+
+def _figures(io: StageIO, settings: Settings) -> Figures:
+    row = figures.headline(
+        rejects=_rejects(io, settings),
+        **{name: io.read(name) for name in _COUNTED},
+        level=settings.report.level,
+    )
+    return figures.as_figures(io.to_driver(row, limit=1, what="rows of figures", doing="counting rows"))
+
+
+def _rejects(io: StageIO, settings: Settings) -> DataFrame | None:
+    """Rejects that belong to the lines: a user's own lines come without, and an earlier run's are not theirs."""
+    read = settings.tables.read
+    is_ours = "lines" not in read and io.has("rejects")
+    return io.read("rejects") if "rejects" in read or is_ours else None
+
+
+def _noted(finding: Finding) -> list[str | int | float | None]:
+    """item_name, neighbor_name, n_ab, confidence, lift, strength: rounded for reading."""
+    shares = (finding.confidence, finding.lift, finding.strength)
+    return [
+        finding.item,
+        finding.neighbor,
+        finding.n_ab,
+        *(None if v is None else round(v, 4) for v in shares),
+    ]

@@ -1,0 +1,92 @@
+import pytest
+
+from basketlens import schemas, settings_files
+from basketlens.report import stage
+from basketlens.serve import stage as serve
+from basketlens.stage_io import Written
+
+COUNTS = {("a",): 200, ("b",): 100, ("c",): 80, ("a", "b"): 50, ("a", "c"): 40}
+
+
+class MemoryIO:
+    """A dict of tables in place of storage."""
+
+    run_id, cores = "run-1", 2
+
+    def __init__(self, tables):
+        self.tables, self.figures, self.page = dict(tables), {}, ""
+
+    def read(self, name):
+        return self.tables[name]
+
+    def has(self, name):
+        return name in self.tables
+
+    def write(self, name, df, *, doing, measures=None):
+        self.tables[name] = df.localCheckpoint()
+        return Written(0, {})
+
+    def to_driver(self, df, *, limit, what, doing):
+        frame = df.limit(limit + 1).toPandas()
+        assert len(frame) <= limit, what
+        return frame
+
+    def note(self, **figures):
+        self.figures.update(figures)
+
+    def write_page(self, html):
+        self.page = html
+        return "somewhere/report.html"
+
+
+@pytest.fixture(scope="module")
+def done(rows):
+    settings = settings_files.load_settings("base", ["report.top=1", "serve.companions=1"], {})
+    names = {"a": "Ale", "b": "<b>read", "c": "Cheese", "d": "Dill"}
+    vectors = {"a": [1.0, 0.0], "b": [0.6, 0.8], "c": [0.0, 1.0], "d": [0.8, 0.6]}
+    io = MemoryIO({
+        "itemsets": rows.itemsets(COUNTS, n=1000),
+        "rules": rows.of(schemas.RULES),
+        "links": rows.links(("a", "b", 0.4, 0.4), ("d", "a", 0.5, 0.6)),
+        "link_stats": rows.link_stats(dict.fromkeys(names, 1.5)),
+        "items": rows.items(names),
+        "products": rows.of(schemas.PRODUCTS, *({"product_id": i, "name_hash": i} for i in names)),
+        "embeddings": rows.of(schemas.EMBEDDINGS, *({"name_hash": i, "embedding": v} for i, v in vectors.items())),
+        "lines": rows.of(schemas.LINES, {"basket_id": "1", "source_rows": 1}),
+        "rejects": rows.of(schemas.REJECTS, {"reasons": ["no_name"]}),
+    })  # fmt: skip
+    stage.run(io, settings)
+    serve.run(io, settings)
+    return io
+
+
+def test_every_pair_that_is_frequent_or_linked_is_written(done):
+    written = done.tables["associations"]
+    assert written.columns == schemas.ASSOCIATIONS.names
+    kinds = {row.item_id + row.neighbor_id: row.kind for row in written.collect()}
+    assert kinds == {
+        "ab": "complement",
+        "ba": "basket_only",
+        "ac": "basket_only",
+        "ca": "basket_only",
+        "da": "text_only",
+    }
+
+
+def test_the_page_is_written_with_names_escaped(done):
+    assert "&lt;b&gt;read" in done.page
+    assert "<b>read" not in done.page
+
+
+def test_the_summary_gets_the_strongest_pairs_and_the_place_of_the_page(done):
+    attention = 2.718281828 ** (0.6 * 2**-0.5 - 1.5)  # b attends to a
+    strength = (50 + 100 * attention) / 200
+    assert done.figures["report"] == "somewhere/report.html"
+    assert done.figures["top_associations"] == [
+        ["<b>read", "Ale", 50, 0.5, 2.5, pytest.approx(strength, abs=1e-4)]
+    ]
+
+
+def test_every_item_gets_its_best_companion(done):
+    found = {row.item_id: row.companion_id for row in done.tables["cross_sell"].collect()}
+    assert found == {"a": "b", "b": "a", "c": "a", "d": "a"}
