@@ -1,0 +1,32 @@
+"""The model's folder on this machine, and the digest that vectors are kept under."""
+
+import hashlib
+from pathlib import Path
+
+from basketlens.preflight import check_model_folder
+
+
+def model_digest(location: str, *, max_tokens: int) -> str:
+    """64 hex digits of SHA-256 over all that a vector depends on: the model's files and where names are cut.
+
+    Files go in by name, sorted; hidden ones (locks and time stamps of download tools) are left out.
+
+    Raises:
+        InputError: the folder is missing, or holds no safetensors weights.
+    """
+    folder = check_model_folder(location)
+    digest = hashlib.sha256(f"max_tokens={max_tokens}".encode())
+    for name, path in sorted(_visible_files(folder).items()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+        digest.update(b"\0" + name.encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _visible_files(folder: Path) -> dict[str, Path]:
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        name.as_posix(): path
+        for name, path in files.items()
+        if not any(p.startswith(".") for p in name.parts)
+    }

@@ -1,0 +1,91 @@
+"""The plan of `link`: every block of queries meets all keys in one task of its own.
+
+Keys are copied to each block by the shuffle, n x blocks rows in all, and stream through the task: no table of
+vectors passes the driver, and no task holds more than its queries and one shard of keys.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from basketlens import columns as c
+from basketlens import schemas
+from basketlens.link.fields import ATTENTIONS, BLOCK, IS_KEY, LANE, NEIGHBOR_IDS, SCORES
+from basketlens.link.lanes import lanes
+
+ATTENTION_ROWS: Final = T.StructType(
+    [
+        *schemas.LINK_STATS.fields,
+        T.StructField(NEIGHBOR_IDS, T.ArrayType(T.StringType())),
+        T.StructField(SCORES, T.ArrayType(T.FloatType())),
+        T.StructField(ATTENTIONS, T.ArrayType(T.DoubleType())),
+    ]
+)
+
+
+def vectors_of(items: DataFrame, products: DataFrame, embeddings: DataFrame, *, level: str) -> DataFrame:
+    """item_id and embedding of the items of a level that were sold; embedding is null where there is none."""
+    sold = items.filter((F.col(c.LEVEL) == level) & (F.col(c.LINES) > 0)).select(c.ITEM_ID)
+    if level == "name":
+        named = sold.withColumn(c.NAME_HASH, F.col(c.ITEM_ID))
+    else:
+        names = products.select(F.col(c.PRODUCT_ID).alias(c.ITEM_ID), c.NAME_HASH)
+        named = sold.join(names, c.ITEM_ID, "left")
+    return named.join(embeddings.select(c.NAME_HASH, c.EMBEDDING), c.NAME_HASH, "left").select(
+        c.ITEM_ID, c.EMBEDDING
+    )
+
+
+def block_count(items: int, *, query_block: int, cores: int) -> int:
+    """Blocks of about `query_block` queries, as many as fill whole rounds of `cores` tasks; never more than items."""
+    rounds = math.ceil(items / (query_block * cores))
+    return max(1, min(items, max(1, rounds) * cores))
+
+
+def attention_rows(vectors: DataFrame, *, blocks: int, scale: float, top: int, key_shard: int) -> DataFrame:
+    """Attention of every item over all others: one row per item, as `ATTENTION_ROWS`.
+
+    Args:
+        vectors: item_id (unique), embedding (all of one width, none null).
+        blocks: tasks; see `block_count`.
+        scale: factor before the softmax.
+        top: neighbours per item; ties go to the lower item id.
+        key_shard: keys that a task holds at once.
+    """
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from basketlens.link.streaming import attention_pages  # torch lives on executors only
+
+        return attention_pages(batches, scale=scale, top=top, key_shard=key_shard)
+
+    # By hash of the id, so that a block does not depend on how the input is partitioned.
+    own_block = F.pmod(F.xxhash64(c.ITEM_ID), F.lit(blocks)).cast("int")
+    queries = vectors.withColumn(BLOCK, own_block).withColumn(IS_KEY, F.lit(False))
+    every_block = F.explode(F.sequence(F.lit(0), F.lit(blocks - 1)))
+    keys = vectors.withColumn(BLOCK, every_block).withColumn(IS_KEY, F.lit(True))
+    lane = F.element_at(F.array(*map(F.lit, lanes(blocks))), F.col(BLOCK) + 1)
+    return (
+        queries.unionByName(keys)
+        .withColumn(LANE, lane)
+        .repartition(blocks, LANE)
+        .sortWithinPartitions(BLOCK, IS_KEY, c.ITEM_ID)
+        .select(BLOCK, IS_KEY, c.ITEM_ID, c.EMBEDDING)
+        .mapInArrow(run, ATTENTION_ROWS)
+    )
+
+
+def links_of(attention: DataFrame) -> DataFrame:
+    """One row per item and neighbour, rank 1 the strongest."""
+    each = F.posexplode(F.arrays_zip(NEIGHBOR_IDS, SCORES, ATTENTIONS)).alias("position", "link")
+    return attention.select(c.ITEM_ID, each).select(
+        c.ITEM_ID,
+        F.col(f"link.{NEIGHBOR_IDS}").alias(c.NEIGHBOR_ID),
+        (F.col("position") + 1).alias(c.RANK),
+        F.col(f"link.{SCORES}").alias(c.SCORE),
+        F.col(f"link.{ATTENTIONS}").alias(c.ATTENTION),
+    )

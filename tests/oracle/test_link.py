@@ -1,0 +1,102 @@
+"""`link` against a dense float64 softmax, through Spark, on tables that a stage before it would publish."""
+
+import math
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from basketlens import schemas
+from basketlens.errors import InputError
+from basketlens.link import stage
+from basketlens.settings_files import load_settings
+from pyspark.errors import PySparkException
+
+from tests.unit.folder_io import FolderIO
+
+
+def published(spark, root, vectors, *, partitions=1):
+    """FolderIO with items named i000, i001, ... (one name each) that have these vectors."""
+    io = FolderIO(spark, root)
+    ids = [f"i{i:03d}" for i in range(len(vectors))]
+    items = [(i, "name", i, None, 1) for i in ids]
+    embeddings = [(i, i, [float(x) for x in v], "digest") for i, v in zip(ids, vectors, strict=True)]
+    io.given("items", spark.createDataFrame(items[::-1], schemas.ITEMS).repartition(partitions))
+    io.given("products", spark.createDataFrame([], schemas.PRODUCTS))
+    io.given("embeddings", spark.createDataFrame(embeddings, schemas.EMBEDDINGS).repartition(partitions))
+    return io
+
+
+def link(io, *, cores=2, **changed):
+    io.cores = cores
+    stage.run(io, load_settings("base", [f"link.{key}={value}" for key, value in changed.items()], {}))
+    neighbors = defaultdict(list)
+    for row in sorted(io.read("links").collect(), key=lambda r: (r.item_id, r["rank"])):
+        neighbors[row.item_id].append(row)
+    return neighbors, {r.item_id: r for r in io.read("link_stats").collect()}
+
+
+def plain(found):
+    neighbors, stats = found
+    return {i: [tuple(r) for r in rows] for i, rows in neighbors.items()}, {
+        i: tuple(r) for i, r in stats.items()
+    }
+
+
+def with_copies(seed, *, names=50, n=150, d=16):
+    draw = np.random.default_rng(seed)
+    vectors = draw.normal(size=(names, d))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)[draw.integers(0, names, n)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_agrees_with_a_dense_softmax(spark, tmp_path, seed):
+    vectors = with_copies(seed)
+    neighbors, stats = link(published(spark, tmp_path, vectors), top_k=20, key_shard=64)
+    x = vectors.astype(np.float64)
+    scores = (x[:, None, :] * x[None, :, :]).sum(-1) / math.sqrt(16)
+    np.fill_diagonal(scores, -np.inf)
+    for i, row in enumerate(scores):
+        lse = np.log(np.exp(row).sum())
+        best = np.lexsort((np.arange(len(row)), -row))[:20]
+        p = np.exp(row - lse)
+        name = f"i{i:03d}"
+        assert [r["rank"] for r in neighbors[name]] == list(range(1, 21))
+        assert [r.neighbor_id for r in neighbors[name]] == [f"i{j:03d}" for j in best]
+        assert [r.score for r in neighbors[name]] == pytest.approx(row[best], rel=1e-6)
+        assert [r.attention for r in neighbors[name]] == pytest.approx(p[best], rel=1e-5)
+        assert stats[name].log_sum_exp == pytest.approx(lse, rel=1e-6)
+        assert stats[name].top_mass == pytest.approx(p[best].sum(), rel=1e-5)
+        assert stats[name].entropy == pytest.approx(-(p[p > 0] * np.log(p[p > 0])).sum(), rel=1e-5)
+
+
+def test_blocks_shards_and_partitions_change_nothing(spark, tmp_path):
+    vectors = with_copies(7)
+    one = plain(link(published(spark, tmp_path / "a", vectors), top_k=5, cores=1))
+    two = plain(link(published(spark, tmp_path / "b", vectors, partitions=3), top_k=5, cores=3, key_shard=64))
+    exact = lambda found: {i: [r[:4] for r in rows] for i, rows in found[0].items()}  # noqa: E731
+    assert exact(one) == exact(two)
+    for i, stats in one[1].items():
+        assert stats == pytest.approx(two[1][i], rel=1e-6)
+
+
+@pytest.mark.parametrize(("n", "neighbors"), [(0, 0), (1, 0), (3, 2)])
+def test_few_items(spark, tmp_path, n, neighbors):
+    io = published(spark, tmp_path, np.eye(4, dtype=np.float32)[:n])
+    links, stats = link(io, top_k=10)
+    assert [len(links[i]) for i in stats] == [neighbors] * n
+    assert io.figures == {"items": n, "items_without_vector": 0, "top_k": 10, "scale": 0.5 if n else 1.0}
+    if n == 1:
+        assert tuple(stats["i000"]) == ("i000", None, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("vectors", "message"), [
+    pytest.param([[1.0], [1.0, 0.0]], "1 to 2 numbers", id="two-widths"),
+    pytest.param([[1.0, 0.0], [math.nan, 0.0]], "not finite", id="nan"),
+    pytest.param([[1.0, 0.0], [math.inf, 0.0]], "item 'i001'", id="infinite"),
+])  # fmt: skip
+def test_vectors_that_cannot_be_used(spark, tmp_path, vectors, message):
+    with pytest.raises((InputError, PySparkException), match=message) as caught:
+        link(published(spark, tmp_path, vectors))
+    # A worker's error travels as text; the runner turns this prefix back into an InputError.
+    assert isinstance(caught.value, InputError) or "basketlens.errors.InputError: " in str(caught.value)

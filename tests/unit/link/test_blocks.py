@@ -1,0 +1,39 @@
+import pytest
+from basketlens.link.blocks import block_count, vectors_of
+
+
+@pytest.mark.parametrize(("items", "query_block", "cores", "blocks"), [
+    pytest.param(17_460, 4096, 2, 6, id="whole-rounds-of-cores"),
+    pytest.param(100, 4096, 8, 8, id="all-cores-work"),
+    pytest.param(3, 4096, 8, 3, id="no-more-blocks-than-items"),
+    pytest.param(0, 4096, 8, 1, id="no-items"),
+    pytest.param(8192, 4096, 2, 2, id="fits-exactly"),
+])  # fmt: skip
+def test_block_count(items, query_block, cores, blocks):
+    assert block_count(items, query_block=query_block, cores=cores) == blocks
+
+
+ITEMS = "item_id string, level string, item_name string, category string, lines long"
+
+
+@pytest.mark.parametrize(("level", "wanted"), [
+    pytest.param("name", {"n1": [1.0], "n3": None}, id="name-hash-is-the-id-and-never-sold-is-out"),
+    pytest.param("product", {"p1": [1.0], "p2": [1.0], "p9": None}, id="products-share-a-name"),
+])  # fmt: skip
+def test_vectors_of_sold_items(spark, level, wanted):
+    items = spark.createDataFrame(
+        [
+            ("n1", "name", "a", None, 3), ("n2", "name", "b", None, 0), ("n3", "name", "c", None, 1),
+            ("p1", "product", "a", None, 1), ("p2", "product", "a", None, 2), ("p9", "product", "z", None, 2),
+            ("dairy", "category", "dairy", None, 9),
+        ],
+        ITEMS,
+    )  # fmt: skip
+    products = spark.createDataFrame(
+        [("p1", "n1"), ("p2", "n1"), ("p3", "n2")], "product_id string, name_hash string"
+    )
+    embeddings = spark.createDataFrame(
+        [("n1", [1.0]), ("n2", [2.0])], "name_hash string, embedding array<float>"
+    )
+    found = vectors_of(items, products, embeddings, level=level).collect()
+    assert {r.item_id: r.embedding for r in found} == wanted
