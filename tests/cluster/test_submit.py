@@ -98,7 +98,7 @@ def test_the_summary_says_what_came_out(job):
     folder, _, done = job
     for word in ("rows", "items", "links", "itemsets", "rules", "strongest associations"):
         assert word in done.stdout
-    assert f"report      {folder}/tables/report.html" in done.stdout
+    assert f"report    {folder}/tables/report.html" in done.stdout
     page = (folder / "tables" / "report.html").read_text()
     assert page.lower().startswith("<!doctype html>")
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")

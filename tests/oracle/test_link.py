@@ -5,12 +5,12 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from pyspark.errors import PySparkException
+
 from basketlens import schemas
 from basketlens.errors import InputError
 from basketlens.link import stage
 from basketlens.settings_files import load_settings
-from pyspark.errors import PySparkException
-
 from tests.unit.folder_io import FolderIO
 
 

@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from itertools import combinations
 
 import pytest
-from basketlens.mine import stage
 
+from basketlens.mine import stage
 from tests.unit.mine.local_io import LocalIO, settings_in
 
 ITEM_OF = {"product": 0, "name": 1, "category": 2, "department": 3}  # place in a catalogue row

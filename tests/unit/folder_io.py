@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
 from basketlens import schemas
 from basketlens.stage_io import Written
 from basketlens.tables import CONTRACTS
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
 
 
 class FolderIO:

@@ -4,6 +4,7 @@ import shlex
 import tomllib
 
 import pytest
+
 from basketlens import launch
 
 

@@ -1,6 +1,7 @@
 """Settings: layers, strictness, messages that say where and what."""
 
 import pytest
+
 from basketlens.errors import SettingsError
 from basketlens.settings import MineSettings
 from basketlens.settings_files import load_settings, masked, toml_value

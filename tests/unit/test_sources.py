@@ -3,10 +3,10 @@
 import json
 
 import pytest
+
 from basketlens.clean.mapping import sold_at
 from basketlens.errors import InputError
 from basketlens.sources import CORRUPT, file_set_version, read_source
-
 from tests.builders import settings
 
 WANTED = {"clean.columns.basket_id": "receipt", "clean.columns.product_id": "sku"}

@@ -1,12 +1,12 @@
 """Staging, publishing, recovery, contracts: a failed run leaves the earlier tables as they were."""
 
 import pytest
+from pyspark.sql import functions as F
+
 from basketlens import schemas
 from basketlens.adapter import FileSystem
 from basketlens.errors import InputError, LimitError, TableContractError
 from basketlens.tables import Tables
-from pyspark.sql import functions as F
-
 from tests.builders import settings, table
 
 LINE = {"basket_id": "b1", "product_id": "p1", "quantity": 1.0, "source_rows": 2}

@@ -26,4 +26,5 @@ def with_customer_key(rows: DataFrame, customer_id: Column, *, key_file: str) ->
 
     trimmed = F.trim(customer_id.cast("string"))
     filled = F.when(trimmed != "", trimmed)
-    return rows.withColumn(c.CUSTOMER_KEY, pandas_udf(run, "string")(filled))
+    key: Column = pandas_udf(run, "string")(filled)  # type: ignore[call-overload]  # needs Series[Any]
+    return rows.withColumn(c.CUSTOMER_KEY, key)

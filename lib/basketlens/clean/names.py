@@ -71,7 +71,8 @@ def with_plain_name(products: DataFrame, *, abbreviations: Mapping[str, str], lo
         for names in batches:
             yield names.map(lambda name: plain_name(name, words, longest) or None, na_action="ignore")
 
-    named = products.withColumn(c.PRODUCT_NAME, pandas_udf(run, "string")(F.col(c.PRODUCT_NAME)))
+    plain: Column = pandas_udf(run, "string")(F.col(c.PRODUCT_NAME))  # type: ignore[call-overload]  # needs Series[Any]
+    named = products.withColumn(c.PRODUCT_NAME, plain)
     return named.withColumn(c.NAME_HASH, name_hash(F.col(c.PRODUCT_NAME)))
 
 

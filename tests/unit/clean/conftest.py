@@ -1,10 +1,10 @@
 """The clean stage on tables in memory, and its figures."""
 
 import pytest
-from basketlens.sources import CORRUPT
-from basketlens.stage_io import Written
 from pyspark.sql import functions as F
 
+from basketlens.sources import CORRUPT
+from basketlens.stage_io import Written
 from tests.builders import text_rows
 
 

@@ -1,5 +1,4 @@
 from basketlens.clean.stage import run
-
 from tests.builders import PRODUCT, RECEIPT, settings
 
 NO_CUSTOMER = "clean.columns.customer_id="

@@ -4,11 +4,11 @@ import os
 import stat
 
 import pytest
+from pyspark.sql import functions as F
+
 from basketlens import privacy_key
 from basketlens.clean.customers import with_customer_key
 from basketlens.errors import SettingsError
-from pyspark.sql import functions as F
-
 from tests.builders import settings
 
 SECRET = "correct horse battery staple"

@@ -1,9 +1,9 @@
 from datetime import datetime
 
 import pytest
-from basketlens.clean.mapping import sold_at
 from pyspark.sql import functions as F
 
+from basketlens.clean.mapping import sold_at
 from tests.builders import settings
 
 BERLIN = "input.time_zone=Europe/Berlin"

@@ -1,8 +1,9 @@
 import pytest
-from basketlens.clean.names import composed, name_hash, plain_name
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
+
+from basketlens.clean.names import composed, name_hash, plain_name
 
 WORDS = {"frzn": "frozen", "btr": "butter"}
 

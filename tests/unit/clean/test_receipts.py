@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from basketlens.clean.stage import run
 
+from basketlens.clean.stage import run
 from tests.builders import PRODUCT, RECEIPT, settings
 
 CASES = {

@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
-from basketlens.link import attention, candidates
-from basketlens.link.attention import attend, finish, merge, nothing_seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from basketlens.link import attention, candidates
+from basketlens.link.attention import attend, finish, merge, nothing_seen
 
 
 def whole(x, *, scale=1.0, top=3, cuts=()):

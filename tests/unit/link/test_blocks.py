@@ -1,4 +1,5 @@
 import pytest
+
 from basketlens.link.blocks import block_count, vectors_of
 
 

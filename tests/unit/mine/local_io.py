@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pyspark.sql import Column, DataFrame, SparkSession
+
 from basketlens.adapter import FileSystem
 from basketlens.settings import Settings
 from basketlens.settings_files import load_settings
 from basketlens.stage_io import Written
 from basketlens.tables import Tables
-from pyspark.sql import Column, DataFrame, SparkSession
 
 
 def settings_in(folder: Path, *assignments: str) -> Settings:

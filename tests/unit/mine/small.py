@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
-from basketlens.mine.blocks import Block
 from hypothesis import strategies as st
+
+from basketlens.mine.blocks import Block
 
 N_ITEMS = 7
 BASKETS = st.lists(st.sets(st.integers(0, N_ITEMS - 1)), max_size=25)

@@ -1,7 +1,8 @@
-from basketlens.mine.baskets import encode_baskets, items_per_basket
-from basketlens.mine.frequent import frequent_items
 from chispa import assert_df_equality
 from pyspark.sql import functions as F
+
+from basketlens.mine.baskets import encode_baskets, items_per_basket
+from basketlens.mine.frequent import frequent_items
 
 
 def test_baskets_of_several_levels(spark):

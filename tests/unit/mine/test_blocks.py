@@ -1,9 +1,9 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from basketlens.mine.blocks import blocks, keep_baskets, keep_items, pairs_by_distance, to_batches
 from hypothesis import given
 
+from basketlens.mine.blocks import blocks, keep_baskets, keep_items, pairs_by_distance, to_batches
 from tests.unit.mine.small import BASKETS, baskets_of, block_of, counted
 
 

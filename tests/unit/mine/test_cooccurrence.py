@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from basketlens.mine.candidates import count_candidates, find_keys, pair_keys, partners_per_item
-from basketlens.mine.cooccurrence import pair_counts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from basketlens.mine.candidates import count_candidates, find_keys, pair_keys, partners_per_item
+from basketlens.mine.cooccurrence import pair_counts
 from tests.unit.mine.small import BASKETS, N_ITEMS, block_of, counted
 
 

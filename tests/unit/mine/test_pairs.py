@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+
 from basketlens.mine.blocks import BLOCK_ENTRIES
 from basketlens.mine.candidates import pair_keys
 from basketlens.mine.pairs import count_pairs, is_one_block, local_pairs, partitions_for
-
 from tests.unit.mine.small import counted
 
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from basketlens.mine.candidates import pair_keys
-from basketlens.mine.prune import prune_block
 from hypothesis import given
 from hypothesis import strategies as st
 
+from basketlens.mine.candidates import pair_keys
+from basketlens.mine.prune import prune_block
 from tests.unit.mine.small import BASKETS, N_ITEMS, baskets_of, block_of, counted
 
 TRIANGLE = [(0, 1), (0, 2), (1, 2)]

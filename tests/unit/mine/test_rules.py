@@ -1,4 +1,5 @@
 import pytest
+
 from basketlens.mine.rules import confident_rules, with_is_redundant, with_measures
 
 # Of 100 baskets.  Confidence of "-> b": alone 0.40, with x 0.30, with y 0.25, with x and y 0.35.

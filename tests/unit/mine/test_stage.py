@@ -1,7 +1,7 @@
 import pytest
+
 from basketlens.errors import LimitError
 from basketlens.mine import stage
-
 from tests.unit.mine.local_io import LocalIO, settings_in
 
 

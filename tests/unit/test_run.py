@@ -1,0 +1,104 @@
+"""Runs on real tables: what is skipped, what is logged, what a failure leaves behind."""
+
+import json
+
+import pytest
+
+from basketlens import schemas
+from basketlens.errors import BasketLensError, InputError
+from basketlens.faults import as_user_error
+from basketlens.progress import PlainProgress
+from basketlens.run import Run
+from tests.builders import settings, table
+
+LINES = [
+    {"basket_id": f"b{i}", "product_id": p, "quantity": 1.0}
+    for i in range(4)
+    for p in ("milk", "tea", "jam")[: 2 + i % 2]
+]
+ITEM = {"level": "name", "category": "x", "lines": 1}
+
+
+@pytest.fixture
+def run(spark, tmp_path):
+    """`mine` on a user's own lines; returns a function that runs it again with other settings."""
+    own = tmp_path / "own"
+    table(spark, schemas.LINES_INPUT, *LINES).write.parquet(str(own))
+
+    def again(run_id, *assignments, force=False):
+        chosen = settings(
+            f"tables.root={tmp_path}/tables", f"tables.read.lines={own}",
+            'mine.levels=["product"]', "mine.min_count=2", *assignments,
+        )  # fmt: skip
+        [outcome] = Run(spark, chosen, PlainProgress(), run_id, force=force).execute(("mine",))
+        return outcome
+
+    return again
+
+
+def test_a_stage_runs_alone_on_a_users_lines_and_then_skips(spark, run, tmp_path):
+    assert run("r1").status == "done"
+    itemsets = {
+        tuple(row["items"]): row["count"]
+        for row in spark.read.parquet(f"{tmp_path}/tables/itemsets").collect()
+    }
+    assert itemsets[("milk", "tea")] == 4
+    assert itemsets[("jam", "milk", "tea")] == 2
+    assert run("r2").status == "skipped"
+    assert run("r3", force=True).status == "done"
+    assert run("r4", "mine.min_confidence=0.9").status == "done"
+    assert (
+        run("r5", "mine.min_confidence=0.9", "serve.companions=3").status == "skipped"
+    )  # mine does not depend on it
+    table(spark, schemas.LINES_INPUT, *LINES).write.mode("append").parquet(f"{tmp_path}/own")
+    assert run("r6", "mine.min_confidence=0.9").status == "done"
+    runs = {row.run_id: row for row in spark.read.parquet(f"{tmp_path}/tables/runs").collect()}
+    assert {run_id: row.status for run_id, row in runs.items()} == {
+        "r1": "done", "r2": "skipped", "r3": "done", "r4": "done", "r5": "skipped", "r6": "done",
+    }  # fmt: skip
+    assert runs["r1"].fingerprint == runs["r2"].fingerprint != runs["r4"].fingerprint
+    manifest = json.loads((tmp_path / "tables" / "_manifests" / "mine.json").read_text())
+    assert manifest["run_id"] == "r6"
+    assert manifest["rows_out"]["itemsets"] == runs["r6"].rows_out["itemsets"]
+    assert {"inputs", "settings_hash", "code_version", "seconds", "extra", "fingerprint"} <= set(manifest)
+
+
+def test_a_failure_is_logged_and_leaves_the_tables(spark, run, tmp_path):
+    run("r1")
+    before = spark.read.parquet(f"{tmp_path}/tables/rules").count()
+    with pytest.raises(InputError):
+        run("r2", "tables.read.lines=/nowhere/at/all")
+    assert spark.read.parquet(f"{tmp_path}/tables/rules").count() == before
+    failed = spark.read.parquet(f"{tmp_path}/tables/runs").filter("run_id = 'r2'").first()
+    assert failed.status == "failed"
+    assert "/nowhere/at/all" in failed.message
+    assert not (tmp_path / "tables" / ".staging").exists() or not list(
+        (tmp_path / "tables" / ".staging").iterdir()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "part"),
+    [
+        pytest.param(
+            "Job aborted\njava.io.IOException: No space left on device", 4, "A disk is full", id="disk"
+        ),
+        pytest.param(
+            "x: file:/a.parquet is not a Parquet file. Expected magic", 2, "cannot be read", id="unreadable"
+        ),
+        pytest.param(
+            "basketlens.errors.InputError: no GPU here\nJVM stacktrace",
+            2,
+            "no GPU here",
+            id="ours-from-a-worker",
+        ),
+        pytest.param(
+            "java.net.ConnectException: Connection refused", 4, "may succeed later", id="lost-cluster"
+        ),
+        pytest.param("division by zero", None, "division", id="a-bug-stays-a-bug"),
+    ],
+)
+def test_spark_errors_in_the_users_words(text, status, part):
+    found = as_user_error(RuntimeError(text))
+    assert part in str(found)
+    assert (found.exit_status if isinstance(found, BasketLensError) else None) == status
