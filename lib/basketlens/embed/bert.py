@@ -91,9 +91,10 @@ def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
 def _load_model(folder: Path) -> Any:
     # Python workers fork; threads of the tokenizer would also fight other tasks for the cores.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import transformers.utils.logging as chatter
     from transformers import AutoModel
+    from transformers.utils import logging
 
+    chatter: Any = logging  # untyped functions
     chatter.disable_progress_bar()
     chatter.set_verbosity_error()  # a report of unused heads per worker; what matters is checked below
     model, report = AutoModel.from_pretrained(

@@ -1,0 +1,138 @@
+import hashlib
+import os
+
+import numpy as np
+import pytest
+from basketlens import schemas
+from basketlens.embed import resident, stage
+from basketlens.embed.bert import BertEncoder
+from basketlens.embed.model_files import model_digest
+from basketlens.embed.resident import encoder_for, task_device
+from basketlens.errors import InputError
+from basketlens.settings_files import load_settings
+from pyspark import TaskContext
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
+from tests.unit.embed.conftest import MODEL
+from tests.unit.folder_io import FolderIO
+
+
+def settings(**changed):
+    return load_settings("base", [f"embed.{key}={value}" for key, value in changed.items()], {})
+
+
+def products(spark, *names):
+    hashed = [hashlib.sha256(n.encode()).hexdigest()[:20] if n else None for n in names]
+    rows = [
+        (str(i), n, None, None, None, None, "none", h, True)
+        for i, (n, h) in enumerate(zip(names, hashed, strict=True))
+    ]
+    return spark.createDataFrame(rows, schemas.PRODUCTS)
+
+
+def vectors(io):
+    return {r.product_name: r.embedding for r in io.read("embeddings").collect()}
+
+
+def test_names_are_embedded_once(spark, tmp_path):
+    io = FolderIO(spark, tmp_path)
+    io.given("products", products(spark, "milk", "milk", "oat milk", None))
+    stage.run(io, settings())
+    digest = stage.extra(settings())["model"]
+    assert io.figures == {
+        "names": 2, "embedded": 2, "reused": 0, "rows_in": 4, "model": digest, "device": "cpu"
+    }  # fmt: skip
+    first = vectors(io)
+    wanted = BertEncoder.load(MODEL, max_tokens=128, device="cpu").encode(
+        ["milk", "oat milk"], batch_tokens=64
+    )
+    assert np.array([first["milk"], first["oat milk"]]) == pytest.approx(wanted, abs=2e-6)
+    io.publish()
+
+    io.given("products", products(spark, "milk", "tea"))  # oat milk has left the catalogue; its vector stays
+    stage.run(io, settings())
+    assert (io.figures["names"], io.figures["embedded"], io.figures["reused"]) == (2, 1, 1)
+    assert io.read("new_embeddings").count() == 1
+    second = vectors(io)
+    assert set(second) == {"milk", "oat milk", "tea"}
+    assert second["milk"] == first["milk"]
+    io.publish()
+
+    stage.run(io, settings())
+    assert io.written == ["names", "embeddings"]  # no worker was asked for a vector
+    assert (io.figures["embedded"], io.figures["device"]) == (0, "none")
+    assert vectors(io) == second
+    io.publish()
+
+    stage.run(io, settings(max_tokens=64))  # other vectors for long names: nothing is reused
+    assert (io.figures["embedded"], io.figures["reused"]) == (2, 0)
+    assert set(vectors(io)) == {"milk", "tea"}
+
+
+def test_no_products(spark, tmp_path):
+    io = FolderIO(spark, tmp_path)
+    io.given("products", products(spark))
+    stage.run(io, settings())
+    assert vectors(io) == {}
+    assert (io.figures["names"], io.figures["rows_in"], io.figures["device"]) == (0, 0, "none")
+
+
+def test_one_load_per_python_worker(spark):
+    """32 tasks, 2 workers at a time.  max_tokens = 77 is this test's alone: workers outlive tests."""
+    digest = model_digest(MODEL, max_tokens=77)
+
+    def run(pages):
+        for page in pages:
+            before = encoder_for.cache_info().misses
+            encoder_for(MODEL, digest, 77, "cpu").encode(["milk"], batch_tokens=64)
+            page["worker"], page["task"] = os.getpid(), TaskContext.get().partitionId()
+            page["loads"] = encoder_for.cache_info().misses - before
+            yield page
+
+    schema = "id long, worker long, task long, loads long"
+    rows = spark.range(32).repartition(32, "id").mapInPandas(run, schema)
+    found = rows.groupBy("worker").agg(F.countDistinct("task").alias("tasks"), F.sum("loads").alias("loads"))
+    per_worker = {r.worker: (r.tasks, r.loads) for r in found.collect()}
+    assert sum(tasks for tasks, _ in per_worker.values()) > 2 * len(per_worker)
+    assert {loads for _, loads in per_worker.values()} == {1}
+
+
+def test_a_gpu_that_is_not_there_is_an_error(spark, tmp_path):
+    io = FolderIO(spark, tmp_path)
+    io.given("products", products(spark, "milk"))
+    with pytest.raises(PySparkException, match=r"basketlens\.errors\.InputError: embed\.device = 'cuda'"):
+        stage.run(io, settings(device='"cuda"'))
+
+
+class _Task:
+    def __init__(self, *addresses):
+        self._addresses = addresses
+
+    def resources(self):
+        gpu = type("Resource", (), {"addresses": list(self._addresses)})()
+        return {"gpu": gpu} if self._addresses else {}
+
+
+@pytest.mark.parametrize(("wanted", "addresses", "has_cuda", "device"), [
+    pytest.param("auto", (), True, "cpu", id="auto-without-a-gpu-of-its-own"),
+    pytest.param("auto", ("3",), True, "cuda:3", id="auto-takes-what-spark-gives"),
+    pytest.param("cpu", ("3",), True, "cpu", id="cpu-whatever-spark-gives"),
+    pytest.param("cuda", (), True, "cuda:0", id="local-mode"),
+    pytest.param("cuda", ("1",), True, "cuda:1", id="cuda-takes-what-spark-gives"),
+    pytest.param("cuda", (), False, None, id="no-gpu"),
+    pytest.param("auto", ("0",), False, None, id="given-but-torch-cannot"),
+])  # fmt: skip
+def test_task_device(monkeypatch, *, wanted, addresses, has_cuda, device):
+    monkeypatch.setattr(resident.TaskContext, "get", lambda: _Task(*addresses))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: has_cuda)
+    if device is None:
+        with pytest.raises(InputError, match="torch finds no GPU"):
+            task_device(wanted)
+    else:
+        assert task_device(wanted) == device
+
+
+def test_another_model_on_an_executor_is_an_error():
+    with pytest.raises(InputError, match="differs between machines"):
+        encoder_for(MODEL, "0" * 64, 128, "cpu")
