@@ -4,6 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+
 from basketlens.locations import resolve
 
 torch.set_num_threads(

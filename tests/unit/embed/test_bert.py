@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from basketlens.embed.bert import BertEncoder, _batches
 from basketlens.errors import InputError
 from basketlens.locations import resolve
-from safetensors.torch import load_file, save_file
-
 from tests.unit.embed.conftest import MODEL
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from basketlens.embed.model_files import model_digest
 from basketlens.errors import InputError
 

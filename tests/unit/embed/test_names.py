@@ -1,6 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from basketlens.embed.names import as_lists, names_of, rooms, with_is_new
 
 PRODUCTS = "product_id string, product_name string, name_hash string"

@@ -3,6 +3,10 @@ import os
 
 import numpy as np
 import pytest
+from pyspark import TaskContext
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
 from basketlens import schemas
 from basketlens.embed import resident, stage
 from basketlens.embed.bert import BertEncoder
@@ -10,10 +14,6 @@ from basketlens.embed.model_files import model_digest
 from basketlens.embed.resident import encoder_for, task_device
 from basketlens.errors import InputError
 from basketlens.settings_files import load_settings
-from pyspark import TaskContext
-from pyspark.errors import PySparkException
-from pyspark.sql import functions as F
-
 from tests.unit.embed.conftest import MODEL
 from tests.unit.folder_io import FolderIO
 
