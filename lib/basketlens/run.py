@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -62,6 +62,7 @@ class RunIO:
         self.cores = default_parallelism(run.spark)
         self.rows: dict[str, int] = {}
         self.figures: dict[str, Any] = {}
+        self.steps: list[dict[str, Any]] = []  # what was done, in order, for the manifest
 
     def read(self, name: str) -> DataFrame:
         return self._run.tables.read(name)
@@ -82,14 +83,22 @@ class RunIO:
         self, name: str, df: DataFrame, *, doing: str, measures: Mapping[str, Column] | None = None
     ) -> Written:
         self._run.progress.running(self._stage, doing)
+        began = time.monotonic()
         written = self._run.tables.write(name, df, measures)
+        self._done(doing, began, written.rows)
         if name in STAGES[self._stage].writes:
             self.rows[name] = written.rows
         return written
 
     def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str) -> pd.DataFrame:
         self._run.progress.running(self._stage, doing)
-        return self._run.tables.to_driver(df, limit=limit, what=what)
+        began = time.monotonic()
+        frame = self._run.tables.to_driver(df, limit=limit, what=what)
+        self._done(doing, began, len(frame))
+        return frame
+
+    def _done(self, doing: str, began: float, rows: int) -> None:
+        self.steps.append({"step": doing, "seconds": round(time.monotonic() - began, 3), "rows": rows})
 
     def note(self, **figures: Any) -> None:
         self.figures.update(figures)
@@ -156,14 +165,14 @@ class Run:
         self.progress.running(name, "publishing")
         self.tables.publish(stage.writes)
         outcome = attempt.outcome("done", io.rows, io.figures)
-        self._write_manifest(attempt, outcome, settings)
+        self._write_manifest(attempt, outcome, settings, io.steps)
         return outcome
 
     def _failed(self, attempt: _Attempt, error: BaseException) -> None:
         """Leave no staging behind and log the failure; trouble while doing so must not hide the cause."""
         outcome = attempt.outcome("failed", {}, {})
         self.progress.ended(outcome.stage, outcome.status, outcome.rows, outcome.seconds)
-        message = str(as_user_error(error)).strip().split("\n")[0][:500]
+        message = " ".join(str(as_user_error(error)).split())[:500]
         for act in (self.tables.discard, lambda: self._log(attempt, outcome, message=message)):
             try:
                 act()
@@ -177,7 +186,13 @@ class Run:
         path = self._manifest_path(name)
         return json.loads(self.files.read_text(path)) if self.files.exists(path) else None
 
-    def _write_manifest(self, attempt: _Attempt, outcome: Outcome, settings: Mapping[str, Any]) -> None:
+    def _write_manifest(
+        self,
+        attempt: _Attempt,
+        outcome: Outcome,
+        settings: Mapping[str, Any],
+        steps: Sequence[Mapping[str, Any]],
+    ) -> None:
         hashed = hashlib.sha256(json.dumps(settings_files.masked(self.settings), sort_keys=True).encode())
         manifest = {
             "stage": outcome.stage,
@@ -194,6 +209,7 @@ class Run:
             "spark_version": self.spark.version,
             "rows_out": dict(outcome.rows),
             "figures": dict(outcome.figures),
+            "steps": list(steps),
         }
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
         history = f"{self.tables.root}/_manifests/history/{self.run_id}-{outcome.stage}.json"

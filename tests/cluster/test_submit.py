@@ -1,17 +1,14 @@
 """The whole job through submit.sh, as a user runs it, on a small cut of the real receipts."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.cluster.real_cut import write_cut
+from tests.cluster.shell import readme_commands, shell
 
-ROOT = Path(__file__).resolve().parents[2]
 TABLES = {
     "lines", "rejects", "products", "items", "embeddings", "links", "link_stats", "itemsets", "rules",
     "associations", "cross_sell", "runs",
@@ -19,34 +16,22 @@ TABLES = {
 pytestmark = pytest.mark.timeout(600)
 
 
-def submit(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    # Its own environment is the one that runs this test: nothing is installed again.
-    environ = {**os.environ, "BASKETLENS_VENV": sys.prefix, **variables}
-    for name in ("PYTHONPATH", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):  # of the test's own Spark
-        environ.pop(name, None)
-    return subprocess.run(
-        [str(ROOT / "submit.sh"), *arguments],
-        cwd=folder,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
-
-
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
-    """Folder, settings and output of one whole run."""
+    """The README's first command as written, on the cut: its folder, the variables that name the cut, its output."""
     folder = tmp_path_factory.mktemp("shop")
     transactions, products = write_cut(folder / "in")
-    arguments = [
-        "pipeline", "--set", f"input.transactions={transactions}", "--set", f"input.products={products}",
-        "--set", "mine.min_count=10", "--set", f"tables.root={folder}/tables",
-    ]  # fmt: skip
-    done = submit(folder, *arguments, "--run-id", "first")
+    variables = {
+        "BASKETLENS__INPUT__TRANSACTIONS": transactions,
+        "BASKETLENS__INPUT__PRODUCTS": products,
+        "BASKETLENS__MINE__MIN_COUNT": "10",
+        "BASKETLENS__TABLES__ROOT": "tables",
+    }
+    command = readme_commands()[0]
+    assert command.startswith("./submit.sh pipeline ")
+    done = shell(folder, command, **variables)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder, arguments, done
+    return folder, variables, done
 
 
 def read(folder: Path, table: str) -> pd.DataFrame:
@@ -98,7 +83,7 @@ def test_the_summary_says_what_came_out(job):
     folder, _, done = job
     for word in ("rows", "items", "links", "itemsets", "rules", "strongest associations"):
         assert word in done.stdout
-    assert f"report    {folder}/tables/report.html" in done.stdout
+    assert "report    tables/report.html" in done.stdout
     page = (folder / "tables" / "report.html").read_text()
     assert page.lower().startswith("<!doctype html>")
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
@@ -111,8 +96,8 @@ def test_each_stage_says_its_result_in_one_plain_line(job):
 
 
 def test_a_second_run_skips_every_stage_and_says_so(job):
-    folder, arguments, _ = job
-    again = submit(folder, *arguments, "--run-id", "second")
+    folder, variables, _ = job
+    again = shell(folder, "./submit.sh pipeline --run-id second", **variables)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "every stage was skipped" in again.stdout
     runs = read(folder, "runs")
@@ -121,8 +106,8 @@ def test_a_second_run_skips_every_stage_and_says_so(job):
 
 
 def test_a_changed_setting_runs_just_what_depends_on_it(job):
-    folder, arguments, _ = job
-    again = submit(folder, *arguments, "--set", "serve.companions=3", "--run-id", "third")
+    folder, variables, _ = job
+    again = shell(folder, "./submit.sh pipeline --set serve.companions=3 --run-id third", **variables)
     assert again.returncode == 0, again.stdout + again.stderr
     runs = read(folder, "runs")
     statuses = runs[runs.run_id == "third"].set_index("stage").status
@@ -134,21 +119,24 @@ def test_a_changed_setting_runs_just_what_depends_on_it(job):
 
 
 def test_a_failing_job_exits_non_zero_and_loses_nothing(job):
-    folder, arguments, _ = job
+    folder, variables, _ = job
     before = read(folder, "lines")
-    failed = submit(folder, *arguments, "--set", "clean.columns.basket_id=ticket", "--run-id", "broken")
+    failed = shell(
+        folder, "./submit.sh pipeline --set clean.columns.basket_id=ticket --run-id broken", **variables
+    )
     assert failed.returncode == 2
-    assert "'ticket' (clean.columns.basket_id)" in failed.stderr
-    assert "Traceback" not in failed.stderr
+    said = failed.stdout + failed.stderr  # spark-submit joins the driver's two streams
+    assert "'ticket' (clean.columns.basket_id)" in said
+    assert "Traceback" not in said
     assert read(folder, "lines").equals(before)
     runs = read(folder, "runs")
     broken = runs[runs.run_id == "broken"]
     assert broken.status.tolist() == ["failed"]
-    assert "ticket" in submit(folder, "clean", "--set", "clean.columns.basket_id=ticket").stderr
+    assert "ticket" in broken.message.iloc[0]
 
 
 def test_bad_data_stops_the_run_with_status_3(job):
-    folder, arguments, _ = job
-    failed = submit(folder, *arguments, "--set", "clean.max_rejected_share=0.0")
+    folder, variables, _ = job
+    failed = shell(folder, "./submit.sh pipeline --set clean.max_rejected_share=0.0", **variables)
     assert failed.returncode == 3
-    assert "Nothing was published" in failed.stderr
+    assert "Nothing was published" in failed.stdout + failed.stderr
