@@ -12,6 +12,8 @@ from basketlens import settings_files
 from basketlens.errors import BasketLensError, SettingsError
 
 STAGE_ORDER: Final = ("clean", "embed", "link", "mine", "report", "serve")
+# Spark prints an analysis error as JSON before it raises it; the user gets it once, in our words.
+_ECHOES: Final = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 JOBS: Final = ("pipeline", *STAGE_ORDER)
 
 
@@ -58,6 +60,8 @@ def main(job: str, argv: Sequence[str] | None = None) -> NoReturn:
 def status_of(job: str, argv: Sequence[str]) -> int:
     """Run a job; every error becomes an exit status here and nowhere else."""
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    for name in _ECHOES:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         _run(job, argv)
     except BasketLensError as error:

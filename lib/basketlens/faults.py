@@ -1,6 +1,7 @@
 """Spark's exceptions in the user's words."""
 
 import re
+from itertools import takewhile
 from typing import Final
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -38,17 +39,25 @@ def as_user_error(error: BaseException) -> BaseException:
     if match := _OURS.search(text):
         kind = getattr(errors, match[1], BasketLensError)
         return kind(match[2].strip()) if issubclass(kind, BasketLensError) else error
-    line = next((found for found in text.splitlines() if any(mark in found for mark in _FULL_DISK)), None)
-    if line:
+    if said := _line_with(text, _FULL_DISK):
         return FaultError(
-            f"A disk is full; the tables of the last good run are untouched.\n  Spark says: {line.strip()[:300]}"
+            f"A disk is full; the tables of the last good run are untouched.\n  Spark says: {said}"
         )
-    line = next((found for found in text.splitlines() if any(mark in found for mark in _UNREADABLE)), None)
-    if line:
-        return InputError(f"An input file cannot be read.\n  Spark says: {line.strip()[:300]}")
-    line = next((found for found in text.splitlines() if any(mark in found for mark in _LOST)), None)
-    if line and "Python worker" not in text and "Traceback" not in text:
-        return FaultError(
-            f"The cluster failed; the same run may succeed later.\n  Spark says: {line.strip()[:300]}"
-        )
+    if said := _line_with(text, _UNREADABLE):
+        return InputError(f"An input file cannot be read.\n  Spark says: {said}{_root_cause(text)}")
+    # A worker's traceback is an error in code, whatever words it holds.
+    if (said := _line_with(text, _LOST)) and "Traceback" not in text:
+        return FaultError(f"The cluster failed; the same run may succeed later.\n  Spark says: {said}")
     return error
+
+
+def _line_with(text: str, marks: tuple[str, ...]) -> str | None:
+    found = next((line for line in text.splitlines() if any(mark in line for mark in marks)), None)
+    return found.strip().removeprefix(": ")[:300] if found else None
+
+
+def _root_cause(text: str) -> str:
+    """The innermost cause with the lines that belong to it, up to its stack."""
+    _, mark, innermost = text.rpartition("Caused by: ")
+    lines = list(takewhile(lambda line: not line.lstrip().startswith(("at ", "...")), innermost.splitlines()))
+    return f"\n  Cause: {' '.join(' '.join(lines).split())[:400]}" if mark and lines else ""

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens import fingerprint as fp
@@ -62,6 +63,7 @@ class RunIO:
         self.cores = default_parallelism(run.spark)
         self.rows: dict[str, int] = {}
         self.figures: dict[str, Any] = {}
+        self._seen: dict[str, Observation] = {}
         self.steps: list[dict[str, Any]] = []  # what was done, in order, for the manifest
 
     def read(self, name: str) -> DataFrame:
@@ -77,7 +79,12 @@ class RunIO:
             if name == RAW_LINES
             else (given.products, given.products_format or given.format, "input.products")
         )
-        return read_source(self._run.spark, given, location, kind, wanted, setting=setting)
+        rows = read_source(self._run.spark, given, location, kind, wanted, setting=setting)
+        self._seen[name] = Observation(name)
+        return rows.observe(self._seen[name], F.count("*").alias("rows"))
+
+    def rows_read(self, name: str) -> int:
+        return int(self._seen[name].get["rows"])
 
     def write(
         self, name: str, df: DataFrame, *, doing: str, measures: Mapping[str, Column] | None = None

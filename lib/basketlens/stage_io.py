@@ -29,6 +29,13 @@ class StageIO(Protocol):
     def source(self, name: str, wanted: Mapping[str, str]) -> DataFrame:
         """Raw receipts or catalogue: the wanted source columns (setting -> column)."""
 
+    def rows_read(self, name: str) -> int:
+        """Rows that came out of a source, seen by the first write that read it.
+
+        Ask only after a write from it that had rows: Spark may drop an empty source from the plan, and its count
+        with it.  A task that ran twice may count twice.
+        """
+
     def write(
         self, name: str, df: DataFrame, *, doing: str, measures: Mapping[str, Column] | None = None
     ) -> Written:

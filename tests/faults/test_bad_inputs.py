@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from basketlens import privacy_key
+from basketlens import privacy_key, schemas
 from basketlens.errors import BasketLensError, FaultError, GateError, InputError, SettingsError
 from basketlens.progress import PlainProgress
 from basketlens.run import Run
-from tests.builders import settings
+from tests.builders import settings, table
 
 HEADER = "receipt,sku,card,shop,time,units,paid,title\n"
 GOOD = "b1,p1,c1,s1,2025-01-31 10:00:00,1,2.50,Oat milk\n"
@@ -87,6 +87,19 @@ def test_a_failure_leaves_the_last_good_tables(spark, clean, tmp_path):
         row.status for row in spark.read.parquet(f"{tmp_path}/tables/runs").orderBy("started_at").collect()
     ]
     assert statuses == ["done", "failed"]
+
+
+def test_an_error_in_a_python_worker_arrives_in_its_own_words(spark, tmp_path):
+    product = {"product_id": "p1", "product_name": "oat milk", "name_hash": "h1", "is_merchandise": True}
+    table(spark, schemas.PRODUCTS, product).write.parquet(f"{tmp_path}/products")
+    chosen = settings(
+        f"tables.root={tmp_path}/tables", f"tables.read.products={tmp_path}/products", "embed.device=cuda"
+    )
+    with pytest.raises(InputError) as found:
+        Run(spark, chosen, PlainProgress(), "r").execute(("embed",))
+    assert "cuda" in str(found.value)
+    assert "Traceback" not in str(found.value)
+    assert "SQLSTATE" not in str(found.value)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def run(io: StageIO, settings: Settings) -> None:
     )
     rejects = io.write("rejects", rejects_of(io.read("receipts"), io.run_id), doing="writing rejects")
     io.write("items", items_of(io.read("products"), io.read("lines")), doing="listing items")
-    _account(io, settings, receipts, lines, rejects)
+    _account(io, settings, raw, receipts, lines, rejects)
 
 
 def extra(settings: Settings) -> Mapping[str, str]:
@@ -81,10 +81,18 @@ _RECEIPT_COLUMNS = (
 )  # fmt: skip
 
 
-def _account(io: StageIO, settings: Settings, receipts: Written, lines: Written, rejects: Written) -> None:
+def _account(
+    io: StageIO, settings: Settings, raw: DataFrame, receipts: Written, lines: Written, rejects: Written
+) -> None:
     """Check that no row was lost, and that enough of them are lines."""
     kept = int(lines.measures[c.SOURCE_ROWS] or 0)
-    rows_in = receipts.rows
+    rows_in = io.rows_read("raw_lines") if receipts.rows else 0
+    if kept + rejects.rows != rows_in or not rows_in:
+        # The count of the first pass may be off (see `rows_read`): count again, alone, before crying wolf.
+        recount = io.to_driver(
+            raw.agg(F.count("*").alias("rows")), limit=1, what="counts", doing="counting source rows again"
+        )
+        rows_in = int(recount["rows"].iloc[0])
     if rows_in == 0:
         raise InputError(f"input.transactions = '{settings.input.transactions}' is empty: no rows in it.")
     if kept + rejects.rows != rows_in:

@@ -24,6 +24,9 @@ class MemoryIO:
             *columns, F.lit(None).cast("string").alias(CORRUPT), F.col("file").alias("source")
         )
 
+    def rows_read(self, name):
+        return len(self._sources[name][1])
+
     def read(self, name):
         return self._tables[name]
 
