@@ -88,7 +88,8 @@ case "$job" in
     cd "$here"
     "$venv/bin/ruff" check .
     "$venv/bin/ruff" format --check .
-    "$venv/bin/mypy"
+    # The stubs of Spark 3.5 describe mapInArrow otherwise; types are checked on the default leg.
+    [ "$leg" != spark-4.2 ] || "$venv/bin/mypy"
     exec "$venv/bin/python" -m pytest "$@"
     ;;
   bench)

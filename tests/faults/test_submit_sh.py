@@ -29,7 +29,14 @@ def machine(tmp_path):
             program = tools / name
             program.write_text(f"#!{tools}/bash\n{text}\n")
             program.chmod(0o755)
-        environ = {"PATH": str(tools), "HOME": str(tmp_path), "BASKETLENS_VENV": sys.prefix, **variables}
+        leg = {name: os.environ[name] for name in ("BASKETLENS_LEG",) if name in os.environ}
+        environ = {
+            "PATH": str(tools),
+            "HOME": str(tmp_path),
+            "BASKETLENS_VENV": sys.prefix,
+            **leg,
+            **variables,
+        }
         return subprocess.run(
             [str(ROOT / "submit.sh"), *arguments],
             env=environ,

@@ -5,10 +5,10 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from pyspark.errors import PySparkException
 
 from basketlens import schemas
 from basketlens.errors import InputError
+from basketlens.faults import SPARK_ERRORS
 from basketlens.link import stage
 from basketlens.settings_files import load_settings
 from tests.unit.folder_io import FolderIO
@@ -96,7 +96,7 @@ def test_few_items(spark, tmp_path, n, neighbors):
     pytest.param([[1.0, 0.0], [math.inf, 0.0]], "item 'i001'", id="infinite"),
 ])  # fmt: skip
 def test_vectors_that_cannot_be_used(spark, tmp_path, vectors, message):
-    with pytest.raises((InputError, PySparkException), match=message) as caught:
+    with pytest.raises((InputError, *SPARK_ERRORS), match=message) as caught:
         link(published(spark, tmp_path, vectors))
     # A worker's error travels as text; the runner turns this prefix back into an InputError.
     assert isinstance(caught.value, InputError) or "basketlens.errors.InputError: " in str(caught.value)

@@ -4,7 +4,6 @@ import os
 import numpy as np
 import pytest
 from pyspark import TaskContext
-from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from basketlens import schemas
@@ -13,6 +12,7 @@ from basketlens.embed.bert import BertEncoder
 from basketlens.embed.model_files import model_digest
 from basketlens.embed.resident import encoder_for, task_device
 from basketlens.errors import InputError
+from basketlens.faults import SPARK_ERRORS
 from basketlens.settings_files import load_settings
 from tests.unit.embed.conftest import MODEL
 from tests.unit.folder_io import FolderIO
@@ -101,7 +101,7 @@ def test_one_load_per_python_worker(spark):
 def test_a_gpu_that_is_not_there_is_an_error(spark, tmp_path):
     io = FolderIO(spark, tmp_path)
     io.given("products", products(spark, "milk"))
-    with pytest.raises(PySparkException, match=r"basketlens\.errors\.InputError: embed\.device = 'cuda'"):
+    with pytest.raises(SPARK_ERRORS, match=r"basketlens\.errors\.InputError: embed\.device = 'cuda'"):
         stage.run(io, settings(device='"cuda"'))
 
 
