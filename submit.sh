@@ -27,8 +27,14 @@ java_major() {  # prints the major version of the Java that Spark would start, n
   sed -nE 's/.*version "(1\.)?([0-9]+).*/\2/p' <<<"$text" | head -n 1
 }
 
+java_package() {  # Debian 13 no longer has Java 17
+  local ID='' VERSION_ID=0
+  [ ! -r /etc/os-release ] || . /etc/os-release
+  if [ "$ID" = debian ] && [ "${VERSION_ID%%.*}" -ge 13 ]; then printf openjdk-21-jre-headless; else printf openjdk-17-jre-headless; fi
+}
+
 need_java() {
-  local major line='apt-get install -y --no-install-recommends openjdk-17-jre-headless'
+  local major line; line="apt-get install -y --no-install-recommends $(java_package)"
   major=$(java_major)
   if [ -z "$major" ] && [ "$install_java" = yes ]; then
     command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || die "--install-java works as root on Debian and Ubuntu alone"

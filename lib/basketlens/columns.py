@@ -48,7 +48,9 @@ LINES: Final = "lines"  # long, receipt lines that sold the item; 0 = never sold
 
 # embeddings
 EMBEDDING: Final = "embedding"  # array<float>, length = model width, L2 norm 1
-MODEL_DIGEST: Final = "model_digest"  # string, 64 hex digits of SHA-256 over the model's files
+MODEL_DIGEST: Final = (
+    "model_digest"  # string, 64 hex digits of SHA-256 over the model's files and embed.max_tokens
+)
 
 # attention
 NEIGHBOR_ID: Final = "neighbor_id"  # string, item id
