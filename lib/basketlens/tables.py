@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from basketlens import schemas
 from basketlens.adapter import FileSystem
-from basketlens.errors import InputError, LimitError
+from basketlens.errors import InputError, LimitError, SettingsError
 from basketlens.faults import SPARK_ERRORS, spark_says
 from basketlens.locations import resolve
 from basketlens.settings import Settings
@@ -45,6 +45,8 @@ class Tables:
         self.spark = spark
         self.root = settings.tables.root.rstrip("/")
         self._replaced = settings.tables.read
+        if unknown := sorted(set(self._replaced) - set(CONTRACTS)):
+            raise SettingsError(f"tables.read.{unknown[0]} names no table.\n  Tables: {', '.join(CONTRACTS)}")
         self._files = files
         self._staging = f"{self.root}/.staging/{run_id}"
         self._staged: set[str] = set()

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from basketlens import schemas
 from basketlens.adapter import FileSystem
-from basketlens.errors import InputError, LimitError, TableContractError
+from basketlens.errors import InputError, LimitError, SettingsError, TableContractError
 from basketlens.tables import Tables
 from tests.builders import settings, table
 
@@ -97,6 +97,11 @@ def test_a_users_own_lines_stand_in_for_ours(spark, make, tmp_path):
     assert tables.read("lines").schema.names == schemas.LINES_INPUT.names
     with pytest.raises(InputError, match=r"tables\.read\.lines = '/nowhere/at/all' cannot be read"):
         make("r2", "tables.read.lines=/nowhere/at/all").read("lines")
+
+
+def test_a_replacement_for_no_table_is_refused(make):
+    with pytest.raises(SettingsError, match=r"(?s)tables\.read\.line names no table.*Tables: lines, rejects"):
+        make("r1", "tables.read.line=/some/where")
 
 
 def test_no_more_than_the_limit_reaches_the_driver(spark, make):
