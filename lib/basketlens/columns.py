@@ -18,10 +18,9 @@ QUANTITY: Final = "quantity"  # double, units sold; negative in a source row mea
 AMOUNT: Final = "amount"  # decimal(18,4), paid for the whole line, in the retailer's currency
 UNIT_PRICE: Final = "unit_price"  # decimal(18,4), source only: amount = quantity x unit_price when no amount
 LINE_ID: Final = "line_id"  # string, source only: the retailer's key of a receipt line
-PROMOTION: Final = "promotion"  # string, source only: promotion code of the line
-SOURCE_ROWS: Final = (
-    "source_rows"  # long, source rows merged into this line (sales and the returns netted from it)
-)
+PROMOTION: Final = "promotion"  # string, promotion code of the line
+RETURNED_BASKET_ID: Final = "returned_basket_id"  # string, source only: the basket that a return refers to
+SOURCE_ROWS: Final = "source_rows"  # long, sale rows merged into this line
 
 # rejects
 SOURCE: Final = "source"  # string, file or table that the row came from

@@ -31,10 +31,13 @@ LINES: Final = _contract(
     (c.QUANTITY, _DOUBLE),
     (c.AMOUNT, T.DecimalType(18, 4)),
     (c.SOURCE_ROWS, _LONG),
+    (c.PROMOTION, _STRING),
 )
 
 # What a user's own table must have to stand in for `lines` (`tables.read.lines`).
-LINES_INPUT: Final = T.StructType([f for f in LINES.fields if f.name != c.SOURCE_ROWS])
+LINES_INPUT: Final = T.StructType(
+    [f for f in LINES.fields if f.name not in (c.SOURCE_ROWS, c.PROMOTION)]
+)
 
 REJECTS: Final = _contract(
     (c.SOURCE, _STRING), (c.ROW_HASH, _STRING), (c.REASONS, _STRINGS), (c.RAW, _STRING), (c.RUN_ID, _STRING)

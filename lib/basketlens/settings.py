@@ -19,7 +19,10 @@ SHORTEST_SECRET: Final = 16  # characters
 SCALE_BY_WIDTH: Final = "1/sqrt(d)"
 TRANSACTION_COLUMNS: Final = (
     c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_ID, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT, c.UNIT_PRICE,
-    c.LINE_ID, c.PROMOTION, c.PRODUCT_NAME, c.CATEGORY, c.DEPARTMENT, c.BRAND,
+    c.LINE_ID, c.PROMOTION, c.RETURNED_BASKET_ID, c.PRODUCT_NAME, c.CATEGORY, c.DEPARTMENT, c.BRAND,
+)  # fmt: skip
+RETURN_COLUMNS: Final = (
+    c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_ID, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT, c.UNIT_PRICE,
 )  # fmt: skip
 CATALOGUE_COLUMNS: Final = (c.PRODUCT_ID, c.PRODUCT_NAME, c.CATEGORY, c.DEPARTMENT, c.BRAND, c.UNIT_COST)
 
@@ -64,6 +67,9 @@ class CleanSettings(_Section):
 
     columns: dict[str, str]  # our name -> source column of the transactions
     product_columns: dict[str, str]  # our name -> source column of the catalogue
+    return_columns: dict[str, str]  # our name -> source column of the feed of returns
+    duplicates: Literal["across_files", "everywhere"]
+    non_positive_amount: Literal["keep", "reject", "return"]
     name_template: str
     abbreviations: dict[str, str]
     max_name_length: Annotated[int, Field(ge=10, le=2000)]
@@ -92,6 +98,7 @@ class CleanSettings(_Section):
         for where, given, ours in (
             ("columns", self.columns, TRANSACTION_COLUMNS),
             ("product_columns", self.product_columns, CATALOGUE_COLUMNS),
+            ("return_columns", self.return_columns, RETURN_COLUMNS),
         ):
             unknown = sorted(set(given) - set(ours) - set(self.template_columns))
             if unknown:

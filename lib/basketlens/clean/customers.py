@@ -1,6 +1,6 @@
 """Customer ids become keys here, before any other step sees the rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame
@@ -8,14 +8,18 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
 from basketlens import columns as c
+from basketlens.clean.mapping import text
 from basketlens.privacy_key import customer_key, read_secret
 
 
-def with_customer_key(rows: DataFrame, customer_id: Column, *, key_file: str) -> DataFrame:
-    """Add `customer_key`, the HMAC of the trimmed id; null where the id is empty.
+def with_customer_key(rows: DataFrame, mapped: Mapping[str, str], *, key_file: str) -> DataFrame:
+    """Add `customer_key`, the HMAC of the trimmed id; null where the id is empty or the source has none.
 
     Each distinct id of an Arrow batch is hashed once.  Only the path of the key file is in the plan.
     """
+    source = mapped.get(c.CUSTOMER_ID)
+    if not source:
+        return rows.withColumn(c.CUSTOMER_KEY, F.lit(None).cast("string"))
 
     def run(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
         secret = read_secret(key_file)
@@ -24,7 +28,5 @@ def with_customer_key(rows: DataFrame, customer_id: Column, *, key_file: str) ->
             keys = [customer_key(secret, value) for value in distinct]
             yield pd.Series([keys[code] if code >= 0 else None for code in codes], dtype=object)
 
-    trimmed = F.trim(customer_id.cast("string"))
-    filled = F.when(trimmed != "", trimmed)
-    key: Column = pandas_udf(run, "string")(filled)  # type: ignore[call-overload]  # needs Series[Any]
+    key: Column = pandas_udf(run, "string")(text(rows, mapped, c.CUSTOMER_ID))  # type: ignore[call-overload]  # needs Series[Any]
     return rows.withColumn(c.CUSTOMER_KEY, key)

@@ -1,52 +1,72 @@
-"""Receipt rows become lines (one per basket and product) and rejects (one per row)."""
+"""Receipt rows become lines (one per basket, product and day) and rejects (one per row)."""
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
-from basketlens.clean.returns import RETURN_MATCHED
+from basketlens.clean.returns import LEFT, units
+from basketlens.windows import DayWindow
+
+_LINE_COLUMNS = (
+    c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT,
+)  # fmt: skip
 
 
-def merged_lines(receipts: DataFrame) -> DataFrame:
-    """One line per basket and product: quantities and amounts summed, matched returns taken off.
+def single_lines(sales: DataFrame) -> DataFrame:
+    """Sales that are alone on their receipt with their product: a line each, as they are."""
+    return sales.select(*_LINE_COLUMNS, F.lit(1).cast("long").alias(c.SOURCE_ROWS), c.PROMOTION, c.SOLD_ON)
 
-    `source_rows` counts the sale rows, so that rows in = sum(source_rows) + rejects.
+
+def merged_lines(sales: DataFrame) -> DataFrame:
+    """One line per basket, product and day: the units that were kept, and their money.
+
+    A returned unit is taken off at the price that it was sold at.
+
+    Args:
+        sales: good sales with `left`, the units that were not returned.
     """
-    is_sale = F.size(c.REASONS) == 0
-    is_return = F.col(c.REASONS) == F.array(F.lit(RETURN_MATCHED))
-    # A return's amount may be written with either sign.
-    amount = F.when(is_return, -F.abs(c.AMOUNT)).otherwise(F.col(c.AMOUNT))
-    # Floating-point sums depend on their order; a sorted list has only one.
-    quantity = F.aggregate(F.array_sort(F.collect_list(c.QUANTITY)), F.lit(0.0), lambda total, q: total + q)
+    is_whole = F.col(LEFT) == units()
+    quantity = F.when(is_whole, F.col(c.QUANTITY)).otherwise(F.col(LEFT))
+    share = F.col(c.AMOUNT).cast("double") * F.col(LEFT) / units()
+    amount = F.when(is_whole, F.col(c.AMOUNT)).otherwise(F.round(share, 4).cast("decimal(18,4)"))
+    first = (F.min(name).alias(name) for name in (c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.PROMOTION))
     return (
-        receipts.filter(is_sale | is_return)
-        .withColumn("signed", amount)
-        .groupBy(c.BASKET_ID, c.PRODUCT_ID)
+        sales.withColumn(c.QUANTITY, quantity)
+        .withColumn(c.AMOUNT, amount)
+        .groupBy(c.BASKET_ID, c.PRODUCT_ID, c.SOLD_ON)
         .agg(
-            F.min(c.CUSTOMER_KEY).alias(c.CUSTOMER_KEY),
-            F.min(c.STORE_ID).alias(c.STORE_ID),
-            F.min(c.SOLD_AT).alias(c.SOLD_AT),
-            F.when(F.count(c.QUANTITY) > 0, quantity).alias(c.QUANTITY),
-            F.expr("try_cast(sum(signed) AS DECIMAL(18,4))").alias(c.AMOUNT),
-            F.sum(is_sale.cast("long")).alias(c.SOURCE_ROWS),
+            *first,
+            F.when(F.count(c.QUANTITY) > 0, _exact_sum(c.QUANTITY)).alias(c.QUANTITY),
+            F.expr(f"try_cast(sum({c.AMOUNT}) AS DECIMAL(18,4))").alias(c.AMOUNT),
+            F.count("*").alias(c.SOURCE_ROWS),
         )
-        .filter(F.col(c.SOURCE_ROWS) > 0)
+        .select(*_LINE_COLUMNS, c.SOURCE_ROWS, c.PROMOTION, c.SOLD_ON)
     )
 
 
-def rejects_of(receipts: DataFrame, run_id: str) -> DataFrame:
+def _exact_sum(name: str) -> Column:
+    """Floating-point sums depend on their order; a sorted list has only one."""
+    return F.aggregate(F.array_sort(F.collect_list(name)), F.lit(0.0), lambda total, value: total + value)
+
+
+def rejects_of(rows: DataFrame, run_id: str, window: DayWindow) -> DataFrame:
     """Every row that is no line, with its reasons and what it said.
 
-    Rows that only other rows made a reject (duplicates, returns) show their values after typing.
+    Rows that only other rows made a reject (duplicates, returns) show their values after typing.  The day is null
+    for rows of no day of the run, which every run replaces.
     """
     understood = F.to_json(
-        F.struct(c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT)
-    )
+        F.struct(
+            c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT,
+            c.LINE_ID, c.PROMOTION, c.RETURNED_BASKET_ID,
+        )
+    )  # fmt: skip
     raw = F.coalesce(c.RAW, understood)
-    return receipts.filter(F.size(c.REASONS) > 0).select(
+    return rows.select(
         c.SOURCE,
         F.sha2(raw, 256).alias(c.ROW_HASH),
         c.REASONS,
         raw.alias(c.RAW),
         F.lit(run_id).alias(c.RUN_ID),
+        F.when(window.condition(F.col(c.SOLD_ON)), F.col(c.SOLD_ON)).alias(c.SOLD_ON),
     )

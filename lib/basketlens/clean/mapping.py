@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from basketlens.settings import CATALOGUE_COLUMNS, TRANSACTION_COLUMNS, CleanSettings, InputSettings
+from basketlens.settings import CATALOGUE_COLUMNS, RETURN_COLUMNS, TRANSACTION_COLUMNS, CleanSettings, InputSettings
 
 
 def wanted_lines(clean: CleanSettings, *, with_names: bool) -> dict[str, str]:
@@ -17,6 +17,11 @@ def wanted_lines(clean: CleanSettings, *, with_names: bool) -> dict[str, str]:
     return _wanted(
         "clean.columns", clean.columns, TRANSACTION_COLUMNS, clean.template_columns if with_names else ()
     )
+
+
+def wanted_returns(clean: CleanSettings) -> dict[str, str]:
+    """Setting -> source column of the feed of returns."""
+    return _wanted("clean.return_columns", clean.return_columns, RETURN_COLUMNS, ())
 
 
 def wanted_products(clean: CleanSettings) -> dict[str, str]:
@@ -40,7 +45,9 @@ def text(rows: DataFrame, mapped: Mapping[str, str], name: str) -> Column:
     source = mapped.get(name)
     if not source:
         return F.lit(None).cast("string")
-    return blank_to_null(F.col(f"`{source}`").cast("string"))
+    if not isinstance(rows.schema[source].dataType, T.StringType):
+        return F.col(f"`{source}`").cast("string")
+    return blank_to_null(F.col(f"`{source}`"))
 
 
 def blank_to_null(value: Column) -> Column:
@@ -89,6 +96,8 @@ def _since_1970(value: Column) -> Column:
     return F.timestamp_micros(micros)
 
 
-def number(source: str, kind: str) -> Column:
+def number(rows: DataFrame, source: str, kind: str) -> Column:
     """A source column as `kind`, null when it is no such number."""
+    if isinstance(rows.schema[source].dataType, T.NumericType):
+        return F.expr(f"try_cast(`{source}` AS {kind})")
     return F.expr(f"try_cast(trim(cast(`{source}` AS STRING)) AS {kind})")

@@ -3,16 +3,18 @@
 Reasons that need other rows (duplicates, returns) are added by `repeats.py` and `returns.py`.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import Final, NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.clean.mapping import blank_to_null, number, sold_at, text
-from basketlens.settings import InputSettings
+from basketlens.settings import CleanSettings, InputSettings
 from basketlens.sources import CORRUPT
+from basketlens.windows import DayWindow
 
 MALFORMED_ROW: Final = "malformed_row"
 MISSING_BASKET: Final = "missing_basket"
@@ -20,42 +22,68 @@ MISSING_PRODUCT: Final = "missing_product"
 MISSING_NAME: Final = "missing_name"
 NON_MERCHANDISE: Final = "non_merchandise"
 BAD_TIMESTAMP: Final = "bad_timestamp"
+OUT_OF_WINDOW: Final = "out_of_window"
 BAD_QUANTITY: Final = "bad_quantity"
 ZERO_QUANTITY: Final = "zero_quantity"
 BAD_AMOUNT: Final = "bad_amount"
+NON_POSITIVE_AMOUNT: Final = "non_positive_amount"
 
 CONTENT: Final = "content"  # long, hash of the mapped values: equal for equal rows
+IS_UNKNOWN: Final = "is_unknown"  # boolean, the row has a product id that the catalogue does not have
 _VALUES: Final = "values"  # struct of strings, the mapped values as read
+_HAS_TIME: Final = "has_time"  # boolean, the row's source has times of sale at all
+FROM_RETURNS: Final = "from_returns"  # boolean, the row came from `input.returns`
 _HELD_BACK: Final = (c.CUSTOMER_ID,)  # personal: only its key goes on
 _MONEY: Final = "DECIMAL(18,4)"
 _LARGEST: Final = 1e14  # of decimal(18,4)
 
 
-def typed(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -> DataFrame:
+class Feed(NamedTuple):
+    """One source of receipt rows: the log itself, or a feed of returns."""
+
+    rows: DataFrame  # source rows that already have `customer_key`
+    mapped: Mapping[str, str]  # our name -> source column
+    is_returns: bool  # every row is a return, whatever the sign of its quantity
+
+
+def typed(feed: Feed, given: InputSettings, clean: CleanSettings) -> DataFrame:
     """Rows with our columns and types, the mapped values as they were, and a hash of them.
 
-    Args:
-        rows: source rows that already have `customer_key`.
-        mapped: our name -> source column.
-        given: `[input]`.
+    All feeds get the same columns, so that they can be put together.
     """
+    rows, mapped = feed.rows, feed.mapped
     names = [name for name, source in mapped.items() if source and name not in _HELD_BACK]
     values = [F.col(f"`{mapped[name]}`").cast("string").alias(name) for name in names]
+    every_name = sorted({*clean.columns, *clean.return_columns} - set(_HELD_BACK))
+    as_read = dict(zip(names, values, strict=True))
+    kept = [as_read.get(name, F.lit(None).cast("string").alias(name)) for name in every_name]
+    when = _sold_at(rows, mapped, given)
+    # The basket of a row in a feed of returns is the one that the goods were bought in.
+    bought_in = c.BASKET_ID if feed.is_returns else c.RETURNED_BASKET_ID
     return rows.select(
         c.SOURCE,
         c.CUSTOMER_KEY,
         CORRUPT,
         *(
             text(rows, mapped, name).alias(name)
-            for name in (c.BASKET_ID, c.PRODUCT_ID, c.STORE_ID, c.LINE_ID)
+            for name in (c.BASKET_ID, c.PRODUCT_ID, c.STORE_ID, c.LINE_ID, c.PROMOTION)
         ),
-        _sold_at(rows, mapped, given).alias(c.SOLD_AT),
-        _quantity(mapped).alias(c.QUANTITY),
-        _amount(mapped).alias(c.AMOUNT),
+        text(rows, mapped, bought_in).alias(c.RETURNED_BASKET_ID),
+        when.alias(c.SOLD_AT),
+        _day(when, given.time_zone).alias(c.SOLD_ON),
+        _quantity(rows, mapped, feed.is_returns).alias(c.QUANTITY),
+        _amount(rows, mapped).alias(c.AMOUNT),
         *(_given(mapped, name).alias(f"given_{name}") for name in (c.QUANTITY, c.AMOUNT)),
-        F.struct(*values, F.col(c.CUSTOMER_KEY)).alias(_VALUES),
-        F.xxhash64(*values, F.col(c.CUSTOMER_KEY), F.col(CORRUPT)).alias(CONTENT),
-    )
+        F.lit(bool(mapped.get(c.SOLD_AT))).alias(_HAS_TIME),
+        F.lit(feed.is_returns).alias(FROM_RETURNS),
+        F.struct(*kept, F.col(c.CUSTOMER_KEY)).alias(_VALUES),
+        _hash(F.lit(feed.is_returns), *values, F.col(c.CUSTOMER_KEY), F.col(CORRUPT)).alias(CONTENT),
+    ).transform(_with_sign, clean.non_positive_amount)
+
+
+def _hash(*values: Column) -> Column:
+    """Spark's hash passes over nulls, so that ("1", null) would equal (null, "1"): a mark stands for them."""
+    return F.xxhash64(*(F.coalesce(value.cast("string"), F.lit("\x00")) for value in values))
 
 
 def _sold_at(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -> Column:
@@ -63,24 +91,37 @@ def _sold_at(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -
     return sold_at(rows, source, given) if source else F.lit(None).cast("timestamp")
 
 
-def _quantity(mapped: Mapping[str, str]) -> Column:
+def _day(when: Column, time_zone: str) -> Column:
+    """The day of business: the date on the shop's clock."""
+    return F.to_date(when if time_zone == "UTC" else F.from_utc_timestamp(when, time_zone))
+
+
+def _quantity(rows: DataFrame, mapped: Mapping[str, str], is_returns: bool) -> Column:
     """Units; 1 where the source counts none, for then a row is a unit.  NaN and infinity are no quantities."""
     source = mapped.get(c.QUANTITY)
-    if not source:
-        return F.lit(1.0)
-    value = number(source, "DOUBLE")
-    return F.when(F.abs(value) < F.lit(float("inf")), value)  # NaN counts as above infinity in Spark
+    value = number(rows, source, "DOUBLE") if source else F.lit(1.0)
+    units = F.when(F.abs(value) < F.lit(float("inf")), value)  # NaN counts as above infinity in Spark
+    return -F.abs(units) if is_returns else units
 
 
-def _amount(mapped: Mapping[str, str]) -> Column:
+def _amount(rows: DataFrame, mapped: Mapping[str, str]) -> Column:
     """Money of the line: given, or price times quantity."""
     if mapped.get(c.AMOUNT):
-        return number(mapped[c.AMOUNT], _MONEY)
+        return number(rows, mapped[c.AMOUNT], _MONEY)
     if mapped.get(c.UNIT_PRICE):
-        money = number(mapped[c.UNIT_PRICE], "DOUBLE") * _quantity(mapped)
+        money = number(rows, mapped[c.UNIT_PRICE], "DOUBLE") * _quantity(rows, mapped, is_returns=False)
         # A product too large for the type is no amount: null here, `bad_amount` in `with_reasons`.
         return F.when(F.abs(money) < _LARGEST, F.round(money, 4)).cast("decimal(18,4)")
     return F.lit(None).cast("decimal(18,4)")
+
+
+def _with_sign(rows: DataFrame, policy: str) -> DataFrame:
+    """Where the log writes returns as negative money, their quantity becomes negative too."""
+    if policy != "return":
+        return rows
+    is_return = (F.col(c.AMOUNT) < 0) & (F.coalesce(c.QUANTITY, F.lit(1.0)) > 0)
+    negative = -F.coalesce(c.QUANTITY, F.lit(1.0))
+    return rows.withColumn(c.QUANTITY, F.when(is_return, negative).otherwise(F.col(c.QUANTITY)))
 
 
 def _given(mapped: Mapping[str, str], name: str) -> Column:
@@ -89,34 +130,59 @@ def _given(mapped: Mapping[str, str], name: str) -> Column:
     return blank_to_null(F.col(f"`{source}`").cast("string")).isNotNull() if source else F.lit(False)
 
 
-def with_reasons(rows: DataFrame, products: DataFrame, *, has_times: bool) -> DataFrame:
-    """Add `reasons`, sorted and empty for a good row; unknown products are products without a name.
+def with_reasons(rows: DataFrame, products: DataFrame, window: DayWindow, policy: str) -> DataFrame:
+    """Add `reasons`, sorted, null for a good row; and whether the product is one that the catalogue has.
 
     Args:
         rows: from `typed`.
-        products: the `products` table.
-        has_times: whether the source has times of sale at all; then a row without one is bad.
+        products: the `products` table; a product that is not in it has no name.
+        window: days of the run.
+        policy: `clean.non_positive_amount`.
     """
     known = products.select(
-        c.PRODUCT_ID, F.col(c.PRODUCT_NAME).isNotNull().alias("is_named"), c.IS_MERCHANDISE
+        c.PRODUCT_ID,
+        F.col(c.PRODUCT_NAME).isNotNull().alias("is_named"),
+        c.IS_MERCHANDISE,
+        F.lit(True).alias("is_known"),
     )
+    # Broadcast when the catalogue's ids are few enough for Spark's threshold; else both sides are sorted.
     joined = rows.join(known, c.PRODUCT_ID, "left")
-    is_malformed = F.col(CORRUPT).isNotNull()
-    no_time = F.col(c.SOLD_AT).isNull()
+    is_malformed, no_time = F.col(CORRUPT).isNotNull(), F.col(c.SOLD_AT).isNull()
+    no_receipt = F.when(
+        F.col(FROM_RETURNS), F.col(c.RETURNED_BASKET_ID).isNull() & F.col(c.CUSTOMER_KEY).isNull()
+    ).otherwise(F.col(c.BASKET_ID).isNull())
+    has_product, is_named = F.col(c.PRODUCT_ID).isNotNull(), F.coalesce("is_named", F.lit(False))
+    is_free = F.lit(policy == "reject") & (F.col(c.AMOUNT) <= 0) & (F.coalesce(c.QUANTITY, F.lit(1.0)) > 0)
+    outside = F.lit(False) if window.is_whole else ~window.condition(F.col(c.SOLD_ON))
     faults = {
-        MISSING_BASKET: F.col(c.BASKET_ID).isNull(),
-        MISSING_PRODUCT: F.col(c.PRODUCT_ID).isNull(),
-        MISSING_NAME: F.col(c.PRODUCT_ID).isNotNull() & ~F.coalesce("is_named", F.lit(False)),
+        MISSING_BASKET: no_receipt,
+        MISSING_PRODUCT: ~has_product,
+        MISSING_NAME: has_product & ~is_named,
         NON_MERCHANDISE: ~F.coalesce(c.IS_MERCHANDISE, F.lit(True)),
-        BAD_TIMESTAMP: no_time if has_times else F.lit(False),
+        BAD_TIMESTAMP: no_time & F.col(_HAS_TIME),
+        OUT_OF_WINDOW: outside,
         BAD_QUANTITY: F.col("given_quantity") & F.col(c.QUANTITY).isNull(),
-        ZERO_QUANTITY: F.coalesce(F.col(c.QUANTITY) == 0, F.lit(False)),
+        ZERO_QUANTITY: F.col(c.QUANTITY) == 0,
         BAD_AMOUNT: F.col("given_amount") & F.col(c.AMOUNT).isNull(),
+        NON_POSITIVE_AMOUNT: is_free,
     }
     tags = F.array(*(F.when(is_at_fault, F.lit(reason)) for reason, is_at_fault in sorted(faults.items())))
+    is_good = ~_any_of(faults.values())
     # Nothing else can be said of a row that was not understood.
-    reasons = F.when(is_malformed, F.array(F.lit(MALFORMED_ROW))).otherwise(F.array_compact(tags))
-    return joined.withColumn(c.REASONS, reasons).transform(_with_raw)
+    reasons = (
+        F.when(is_malformed, F.array(F.lit(MALFORMED_ROW)))
+        .when(is_good, F.lit(None))
+        .otherwise(F.array_compact(tags))
+    )
+    is_unknown = ~is_malformed & has_product & F.col("is_known").isNull()
+    return (
+        joined.withColumn(c.REASONS, reasons).withColumn(IS_UNKNOWN, is_unknown).transform(_with_raw)
+    )
+
+
+def _any_of(conditions: Iterable[Column]) -> Column:
+    """Whether any holds; null counts as no."""
+    return reduce(Column.__or__, (F.coalesce(condition, F.lit(False)) for condition in conditions))
 
 
 def _with_raw(rows: DataFrame) -> DataFrame:
@@ -127,4 +193,4 @@ def _with_raw(rows: DataFrame) -> DataFrame:
     """
     unparsed = F.struct(F.sha2(F.col(CORRUPT), 256).alias("sha256"), F.length(CORRUPT).alias("characters"))
     raw = F.when(F.col(CORRUPT).isNotNull(), F.to_json(unparsed)).otherwise(F.to_json(_VALUES))
-    return rows.withColumn(c.RAW, F.when(F.size(c.REASONS) > 0, raw)).drop(_VALUES)
+    return rows.withColumn(c.RAW, F.when(F.col(c.REASONS).isNotNull(), raw)).drop(_VALUES)

@@ -6,46 +6,34 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens.clean.places import receipt
 from basketlens.clean.receipts import CONTENT
 
 DUPLICATE: Final = "duplicate"
-UNIT: Final = "unit"  # string: the basket of a good row; a group of its own kind for a rejected one
-
-
-def with_unit(rows: DataFrame) -> DataFrame:
-    """Bring the good rows of one basket and product together; every later step works inside these groups.
-
-    Rejected rows would meet in the group of the empty basket, so they are spread by their content instead.
-    """
-    is_good = F.size(c.REASONS) == 0
-    unit = F.when(is_good, F.col(c.BASKET_ID)).otherwise(F.concat(F.lit("\x00"), F.hex(CONTENT)))
-    return rows.withColumn(UNIT, unit).repartition(UNIT, c.PRODUCT_ID)
 
 
 def with_repeated_line_ids(rows: DataFrame) -> DataFrame:
-    """Of the good rows with one line id, the first by time, source and content stays."""
-    is_good = (F.size(c.REASONS) == 0) & F.col(c.LINE_ID).isNotNull()
-    key = F.when(is_good, F.col(c.LINE_ID)).otherwise(F.concat(F.lit("\x00"), F.hex(CONTENT)))
-    order = [F.asc_nulls_last(c.SOLD_AT), F.asc(c.SOURCE), F.asc(CONTENT)]
-    place = F.row_number().over(Window.partitionBy("line_key").orderBy(*order))
-    marked = rows.withColumn("line_key", key).withColumn("place", place)
-    return _rejected(marked, is_good & (F.col("place") > 1)).drop("line_key", "place")
+    """Of the rows of one receipt with one line id, the first by time, file, product, quantity, amount stays."""
+    has_id = F.col(c.LINE_ID).isNotNull()
+    key = [receipt(), F.col(c.BASKET_ID), F.coalesce(c.LINE_ID, F.hex(CONTENT)), has_id]
+    order = [F.asc(name) for name in (c.SOLD_AT, c.SOURCE, c.PRODUCT_ID, c.QUANTITY, c.AMOUNT, CONTENT)]
+    place = F.row_number().over(Window.partitionBy(*key).orderBy(*order))
+    return _rejected(rows.withColumn("place", place), has_id & (F.col("place") > 1)).drop("place")
 
 
-def with_repeated_rows(rows: DataFrame) -> DataFrame:
+def with_repeated_rows(rows: DataFrame, *, everywhere: bool) -> DataFrame:
     """Of rows equal in every mapped value, those of one file stay: the file with most of them, then the last by name.
 
-    Equal rows inside one file are two units of one product at the till, not a repeat.
+    Equal rows inside one file are two units of one product at the till, not a repeat, unless repeats are looked for
+    `everywhere`: then one row stays.
     """
-    same = [UNIT, c.PRODUCT_ID, CONTENT]
-    copies = F.count("*").over(Window.partitionBy(*same, c.SOURCE))
-    kept = F.max(F.struct("copies", c.SOURCE)).over(Window.partitionBy(*same))
-    marked = rows.withColumn("copies", copies).withColumn("kept", kept)
-    is_repeat = (F.size(c.REASONS) == 0) & (F.col(c.SOURCE) != F.col("kept")[c.SOURCE])
-    return _rejected(marked, is_repeat).drop("copies", "kept")
+    same = [receipt(), F.col(c.PRODUCT_ID), F.col(CONTENT), F.col(c.REASONS).isNull()]
+    order = Window.partitionBy(*same).orderBy(F.desc("copies"), F.desc(c.SOURCE))
+    copies = F.count("*").over(Window.partitionBy(*same, F.col(c.SOURCE)))
+    marked = rows.withColumn("copies", copies).withColumn("place", (F.row_number() if everywhere else F.rank()).over(order))
+    return _rejected(marked, F.col("place") > 1).drop("copies", "place")
 
 
 def _rejected(rows: DataFrame, is_repeat: Column) -> DataFrame:
-    return rows.withColumn(
-        c.REASONS, F.when(is_repeat, F.array(F.lit(DUPLICATE))).otherwise(F.col(c.REASONS))
-    )
+    is_new = F.col(c.REASONS).isNull() & is_repeat
+    return rows.withColumn(c.REASONS, F.when(is_new, F.array(F.lit(DUPLICATE))).otherwise(F.col(c.REASONS)))

@@ -1,47 +1,78 @@
-"""clean: raw receipts and catalogue -> lines, rejects, products, items."""
+"""clean: raw receipts and catalogue -> lines, rejects, products, items, and how good the data was."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Final
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens import privacy_key
-from basketlens.clean import mapping
+from basketlens.clean import gates, mapping
 from basketlens.clean.catalogue import products_of
 from basketlens.clean.customers import with_customer_key
 from basketlens.clean.items import items_of
-from basketlens.clean.lines import merged_lines, rejects_of
-from basketlens.clean.receipts import typed, with_reasons
-from basketlens.clean.repeats import with_repeated_line_ids, with_repeated_rows, with_unit
-from basketlens.clean.returns import with_returns
-from basketlens.errors import GateError, InputError
+from basketlens.clean.lines import merged_lines, rejects_of, single_lines
+from basketlens.clean.places import KIND, REJECT, SHARED, with_kind
+from basketlens.clean.receipts import CONTENT, FROM_RETURNS, IS_UNKNOWN, Feed, typed, with_reasons
+from basketlens.clean.returns import LEFT, is_return
+from basketlens.clean.settle import Settled, settle
+from basketlens.errors import InputError
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO, Written
+from basketlens.windows import DayWindow
+
+_RECEIPT_COLUMNS: Final = (
+    KIND, c.SOURCE, c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.SOLD_ON, c.QUANTITY, c.AMOUNT,
+    c.LINE_ID, c.PROMOTION, c.RETURNED_BASKET_ID, c.REASONS, c.RAW, CONTENT,
+    FROM_RETURNS, IS_UNKNOWN,
+)  # fmt: skip
 
 
 def run(io: StageIO, settings: Settings) -> None:
     """Every source row becomes part of a line or a reject with its reasons; the totals must agree."""
-    clean, has_catalogue = settings.clean, bool(settings.input.products)
-    raw = io.source("raw_lines", mapping.wanted_lines(clean, with_names=not has_catalogue))
-    io.write("products", _products(io, settings, raw), doing="reading the catalogue")
+    clean = settings.clean
+    feeds = _feeds(io, settings)
+    io.write("products", _products(io, settings, feeds[0].rows), doing="reading the catalogue")
     receipts = io.write(
-        "receipts", _receipts(raw, io.read("products"), settings), doing="reading and checking receipts"
+        "receipts",
+        _receipts(feeds, io.read("products"), settings),
+        doing="reading and checking receipts",
+        measures=_counts(),
     )
-    lines = io.write(
-        "lines",
-        merged_lines(io.read("receipts")),
-        doing="merging lines",
-        measures={c.SOURCE_ROWS: F.sum(c.SOURCE_ROWS)},
+    settled = settle(
+        io,
+        shared=receipts.measures["shared"] or 0,
+        returns=receipts.measures["returns"] or 0,
+        has_line_ids=bool(clean.columns.get(c.LINE_ID)),
+        everywhere=clean.duplicates == "everywhere",
     )
-    rejects = io.write("rejects", rejects_of(io.read("receipts"), io.run_id), doing="writing rejects")
+    lines = io.write("lines", _lines(settled), doing="writing lines", measures=gates.of_lines(clean.gates))
+    rejects = io.write(
+        "rejects", _rejects(io, settled, settings), doing="writing rejects", measures=gates.of_rejects()
+    )
+    rows_in = _account(io, settings, feeds, receipts, lines, rejects)
+    _judge(io, settings, rows_in, receipts, lines, rejects)
     io.write("items", items_of(io.read("products"), io.read("lines")), doing="listing items")
-    _account(io, settings, raw, receipts, lines, rejects)
 
 
 def extra(settings: Settings) -> Mapping[str, str]:
     """The key's fingerprint: another key makes other customer keys."""
-    return {"key": privacy_key.prepare(settings.privacy)} if settings.clean.columns.get(c.CUSTOMER_ID) else {}
+    clean = settings.clean
+    has_customers = any(columns.get(c.CUSTOMER_ID) for columns in (clean.columns, clean.return_columns))
+    return {"key": privacy_key.prepare(settings.privacy)} if has_customers else {}
+
+
+def _feeds(io: StageIO, settings: Settings) -> list[Feed]:
+    """The log, and the feed of returns where there is one."""
+    clean, has_catalogue = settings.clean, bool(settings.input.products)
+    log = io.source("raw_lines", mapping.wanted_lines(clean, with_names=not has_catalogue))
+    feeds = [Feed(log, clean.columns, is_returns=False)]
+    if settings.input.returns:
+        returned = io.source("raw_returns", mapping.wanted_returns(clean))
+        feeds.append(Feed(returned, clean.return_columns, is_returns=True))
+    return feeds
 
 
 def _products(io: StageIO, settings: Settings, raw: DataFrame) -> DataFrame:
@@ -54,45 +85,50 @@ def _products(io: StageIO, settings: Settings, raw: DataFrame) -> DataFrame:
     return products_of(raw, clean.columns, clean, sold=sold)
 
 
-def _receipts(raw: DataFrame, products: DataFrame, settings: Settings) -> DataFrame:
-    columns = settings.clean.columns
-    customer = columns.get(c.CUSTOMER_ID)
-    customer_id = F.col(f"`{customer}`") if customer else F.lit(None).cast("string")
-    keyed = (
-        with_customer_key(raw, customer_id, key_file=settings.privacy.key_file)
-        if customer
-        else raw.withColumn(c.CUSTOMER_KEY, F.lit(None).cast("string"))
-    )
-    tagged = typed(keyed, columns, settings.input).transform(
-        with_reasons, products, has_times=bool(columns.get(c.SOLD_AT))
-    )
-    if columns.get(c.LINE_ID):
-        tagged = tagged.transform(with_repeated_line_ids)
-    return (
-        tagged.transform(with_unit)
-        .transform(with_repeated_rows)
-        .transform(with_returns)
-        .select(*_RECEIPT_COLUMNS)
-    )
+def _counts() -> Mapping[str, Column]:
+    return {
+        "shared": F.count_if(F.col(KIND) == SHARED),
+        "returns": F.count_if(F.col(c.REASONS).isNull() & is_return()),
+        "from_returns": F.count_if(FROM_RETURNS),
+        "unknown_products": F.count_if(IS_UNKNOWN),
+    }
 
 
-_RECEIPT_COLUMNS = (
-    c.SOURCE, c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT, c.REASONS, c.RAW,
-)  # fmt: skip
+def _receipts(feeds: Sequence[Feed], products: DataFrame, settings: Settings) -> DataFrame:
+    """All rows with our types, their own reasons, and what is to be done with them."""
+    clean, key_file = settings.clean, settings.privacy.key_file
+    keyed = (feed._replace(rows=with_customer_key(feed.rows, feed.mapped, key_file=key_file)) for feed in feeds)
+    rows = reduce(DataFrame.unionByName, (typed(feed, settings.input, clean) for feed in keyed))
+    reasoned = rows.transform(with_reasons, products, DayWindow.of(clean), clean.non_positive_amount)
+    placed = reasoned.transform(with_kind, has_line_ids=bool(clean.columns.get(c.LINE_ID)))
+    return placed.select(*_RECEIPT_COLUMNS)
+
+
+def _lines(settled: Settled) -> DataFrame:
+    is_kept = F.col(c.REASONS).isNull() & ~is_return() & (F.col(LEFT) > 0)
+    return single_lines(settled.singles).unionByName(merged_lines(settled.others.filter(is_kept)))
+
+
+def _rejects(io: StageIO, settled: Settled, settings: Settings) -> DataFrame:
+    own = io.read("receipts").filter(F.col(KIND) == REJECT).drop(KIND)
+    others = settled.others.filter(F.col(c.REASONS).isNotNull()).drop(LEFT)
+    return rejects_of(own.unionByName(others), io.run_id, DayWindow.of(settings.clean))
 
 
 def _account(
-    io: StageIO, settings: Settings, raw: DataFrame, receipts: Written, lines: Written, rejects: Written
-) -> None:
-    """Check that no row was lost, and that enough of them are lines."""
+    io: StageIO, settings: Settings, feeds: Sequence[Feed], receipts: Written, lines: Written, rejects: Written
+) -> int:
+    """Check that no row was lost; how many there were."""
     kept = int(lines.measures[c.SOURCE_ROWS] or 0)
     rows_in = io.rows_read("raw_lines") if receipts.rows else 0
+    rows_in += io.rows_read("raw_returns") if receipts.measures["from_returns"] else 0
     if kept + rejects.rows != rows_in or not rows_in:
         # The count of the first pass may be off (see `rows_read`): count again, alone, before crying wolf.
+        counts = (feed.rows.agg(F.count("*").alias("rows")) for feed in feeds)
         recount = io.to_driver(
-            raw.agg(F.count("*").alias("rows")), limit=1, what="counts", doing="counting source rows again"
+            reduce(DataFrame.unionByName, counts), limit=len(feeds), what="counts", doing="counting source rows again"
         )
-        rows_in = int(recount["rows"].iloc[0])
+        rows_in = int(recount["rows"].sum())
     if rows_in == 0:
         raise InputError(f"input.transactions = '{settings.input.transactions}' is empty: no rows in it.")
     if kept + rejects.rows != rows_in:
@@ -100,13 +136,4 @@ def _account(
             f"{rows_in} rows came in, but {kept} went into lines and {rejects.rows} were rejected"
         )
     io.note(rows_in=rows_in, rows_kept=kept, rows_merged=kept - lines.rows, rows_rejected=rejects.rows)
-    share = rejects.rows / rows_in
-    if share > settings.clean.max_rejected_share:
-        reasons = io.read("rejects").select(F.explode(c.REASONS).alias("reason"))
-        counted = reasons.groupBy("reason").agg(F.count("*").alias("rows")).orderBy(F.desc("rows"), "reason")
-        by_reason = io.to_driver(counted, limit=50, what="reasons", doing="counting rejects")
-        worst = ", ".join(f"{reason} {rows:,}" for reason, rows in by_reason.itertuples(index=False))
-        raise GateError(
-            f"{share:.1%} of {rows_in:,} rows were rejected; clean.max_rejected_share allows"
-            f" {settings.clean.max_rejected_share:.1%}. Nothing was published.\n  Rejected: {worst}"
-        )
+    return rows_in
