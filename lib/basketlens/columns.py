@@ -14,6 +14,7 @@ CUSTOMER_KEY: Final = (
 )
 STORE_ID: Final = "store_id"  # string
 SOLD_AT: Final = "sold_at"  # timestamp, UTC
+SOLD_ON: Final = "sold_on"  # date, day of sale in input.time_zone; null when unknown
 QUANTITY: Final = "quantity"  # double, units sold; negative in a source row means a return
 AMOUNT: Final = "amount"  # decimal(18,4), paid for the whole line, in the retailer's currency
 UNIT_PRICE: Final = "unit_price"  # decimal(18,4), source only: amount = quantity x unit_price when no amount

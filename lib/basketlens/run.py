@@ -54,6 +54,11 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
 
+def _manifest_path(stage: str) -> str:
+    """Below the root: what the last run of a stage did."""
+    return f"_manifests/{stage}.json"
+
+
 class RunIO:
     """The runner's side of `stage_io.StageIO`."""
 
@@ -170,9 +175,9 @@ class Run:
         io = RunIO(self, name)
         stage.run(io, self.settings)
         self.progress.running(name, "publishing")
-        self.tables.publish(stage.writes)
         outcome = attempt.outcome("done", io.rows, io.figures)
-        self._write_manifest(attempt, outcome, settings, io.steps)
+        # With the tables: a manifest that does not speak of the tables beside it would skip a stage wrongly.
+        self.tables.publish(stage.writes, self._manifests(attempt, outcome, settings, io.steps))
         return outcome
 
     def _failed(self, attempt: _Attempt, error: BaseException) -> None:
@@ -186,20 +191,18 @@ class Run:
             except Exception as second:
                 error.add_note(f"While tidying up: {str(second).splitlines()[0]}")
 
-    def _manifest_path(self, name: str) -> str:
-        return f"{self.tables.root}/_manifests/{name}.json"
-
     def _manifest(self, name: str) -> dict[str, Any] | None:
-        path = self._manifest_path(name)
+        path = f"{self.tables.root}/{_manifest_path(name)}"
         return json.loads(self.files.read_text(path)) if self.files.exists(path) else None
 
-    def _write_manifest(
+    def _manifests(
         self,
         attempt: _Attempt,
         outcome: Outcome,
         settings: Mapping[str, Any],
         steps: Sequence[Mapping[str, Any]],
-    ) -> None:
+    ) -> dict[str, str]:
+        """Where the stage's manifest goes, and its copy in the history -> what it says."""
         hashed = hashlib.sha256(json.dumps(settings_files.masked(self.settings), sort_keys=True).encode())
         manifest = {
             "stage": outcome.stage,
@@ -219,9 +222,8 @@ class Run:
             "steps": list(steps),
         }
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-        history = f"{self.tables.root}/_manifests/history/{self.run_id}-{outcome.stage}.json"
-        for path in (history, self._manifest_path(outcome.stage)):
-            self.files.write_text(path, text)
+        history = f"_manifests/history/{self.run_id}-{outcome.stage}.json"
+        return {history: text, _manifest_path(outcome.stage): text}
 
     def _log(self, attempt: _Attempt, outcome: Outcome, *, message: str | None) -> None:
         row = {
