@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens import fingerprint as fp
-from basketlens import schemas, settings_files
+from basketlens import settings_files
 from basketlens.adapter import FileSystem, default_parallelism
 from basketlens.faults import as_user_error
 from basketlens.progress import Progress
@@ -108,6 +108,9 @@ class RunIO:
         frame = self._run.tables.to_driver(df, limit=limit, what=what)
         self._done(doing, began, len(frame))
         return frame
+
+    def log(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._run.tables.append(name, rows)
 
     def _done(self, doing: str, began: float, rows: int) -> None:
         self.steps.append({"step": doing, "seconds": round(time.monotonic() - began, 3), "rows": rows})
@@ -238,4 +241,4 @@ class Run:
             c.STARTED_AT: attempt.started_at,
             c.MESSAGE: message,
         }
-        self.tables.append("runs", self.spark.createDataFrame([tuple(row.values())], schemas.RUNS))
+        self.tables.append("runs", [row])

@@ -163,6 +163,20 @@ RUNS: Final = _contract(
     (c.MESSAGE, _STRING),
 )
 
+DATA_QUALITY: Final = _contract(
+    (c.RUN_ID, _STRING),
+    (c.MEASURED_AT, T.TimestampType()),
+    (c.SINCE, _DATE),
+    (c.UNTIL, _DATE),
+    (c.METRIC, _STRING),
+    (c.VALUE, _DOUBLE),
+    (c.LOW, _DOUBLE),
+    (c.HIGH, _DOUBLE),
+    (c.ACTION, _STRING),
+    (c.OUTCOME, _STRING),
+    (c.DETAIL, _STRING),
+)
+
 
 def conform(df: DataFrame, contract: T.StructType, *, table: str) -> DataFrame:
     """Return `df` with exactly the contract's columns, in its order.

@@ -5,9 +5,9 @@ failed run leaves the earlier tables as they were.  A table is never half old an
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -37,6 +37,7 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "rules": schemas.RULES,
     "associations": schemas.ASSOCIATIONS,
     "cross_sell": schemas.CROSS_SELL,
+    "data_quality": schemas.DATA_QUALITY,
     "runs": schemas.RUNS,
 }
 # What a user's own table must have to stand in for ours; the same as we write, unless stated.
@@ -213,11 +214,15 @@ class Tables:
         """Finish what a killed `publish` had begun."""
         self._publisher.recover()
 
-    def append(self, name: str, df: DataFrame) -> None:
-        """Add rows to a published table (the log of runs)."""
-        schemas.conform(df, CONTRACTS[name], table=name).coalesce(1).write.mode("append").parquet(
-            self.path(name)
-        )
+    def append(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to a log (`runs`, `data_quality`) at once: they stay when the run fails.
+
+        Raises:
+            KeyError: a row lacks a column of the contract.
+        """
+        contract = CONTRACTS[name]
+        values = [tuple(row[column] for column in contract.names) for row in rows]
+        self.spark.createDataFrame(values, contract).coalesce(1).write.mode("append").parquet(self.path(name))
 
 
 def _holds_rows(child: str) -> bool:

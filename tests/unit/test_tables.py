@@ -76,6 +76,19 @@ def test_a_users_own_lines_stand_in_for_ours(spark, make, tmp_path):
         make("r2", "tables.read.lines=/nowhere/at/all").read("lines")
 
 
+def test_a_log_keeps_the_rows_of_failed_runs(make):
+    row = {**dict.fromkeys(schemas.DATA_QUALITY.names), "run_id": "r1", "metric": "rows", "value": 4.0}
+    first, second = make("r1"), make("r2")
+    assert not first.exists("data_quality")
+    first.append("data_quality", [row, {**row, "metric": "lines"}])
+    first.discard()
+    second.append("data_quality", [{**row, "run_id": "r2"}])
+    found = sorted((r.run_id, r.metric, r.value, r.since) for r in second.read("data_quality").collect())
+    assert found == [("r1", "lines", 4.0, None), ("r1", "rows", 4.0, None), ("r2", "rows", 4.0, None)]
+    with pytest.raises(KeyError, match="detail"):
+        first.append("data_quality", [{name: row[name] for name in row if name != "detail"}])
+
+
 def test_a_table_that_was_not_written_is_not_published(make):
     with pytest.raises(AssertionError, match="'items' is to be published but was not written"):
         make().publish(("items",))
