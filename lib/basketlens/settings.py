@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from basketlens import columns as c
 from basketlens.settings_base import Section as _Section
+from basketlens.settings_gates import GateSettings
 
 Level = Literal["product", "name", "category", "department"]
 
@@ -67,9 +68,9 @@ class CleanSettings(_Section):
     since: str  # YYYY-MM-DD in input.time_zone, the first day; "" = from the first
     until: str  # YYYY-MM-DD, the first day that is not read any more; "" = to the last
     max_name_length: Annotated[int, Field(ge=10, le=2000)]
-    max_rejected_share: Annotated[float, Field(ge=0, le=1)]
     non_merchandise_departments: list[str]
     non_merchandise_categories: list[str]
+    gates: GateSettings
 
     @property
     def template_columns(self) -> tuple[str, ...]:

@@ -101,12 +101,12 @@ def _account(
         )
     io.note(rows_in=rows_in, rows_kept=kept, rows_merged=kept - lines.rows, rows_rejected=rejects.rows)
     share = rejects.rows / rows_in
-    if share > settings.clean.max_rejected_share:
+    if share > settings.clean.gates.rejected.max:
         reasons = io.read("rejects").select(F.explode(c.REASONS).alias("reason"))
         counted = reasons.groupBy("reason").agg(F.count("*").alias("rows")).orderBy(F.desc("rows"), "reason")
         by_reason = io.to_driver(counted, limit=50, what="reasons", doing="counting rejects")
         worst = ", ".join(f"{reason} {rows:,}" for reason, rows in by_reason.itertuples(index=False))
         raise GateError(
-            f"{share:.1%} of {rows_in:,} rows were rejected; clean.max_rejected_share allows"
-            f" {settings.clean.max_rejected_share:.1%}. Nothing was published.\n  Rejected: {worst}"
+            f"{share:.1%} of {rows_in:,} rows were rejected; clean.gates.rejected.max allows"
+            f" {settings.clean.gates.rejected.max:.1%}. Nothing was published.\n  Rejected: {worst}"
         )
