@@ -21,6 +21,12 @@ class FileSystem:
         """Whether a file or folder is there."""
         return bool(self._fs.exists(self._path(path)))
 
+    def list(self, path: str) -> list[str]:
+        """Names of a folder's direct children, sorted; none when it is not there."""
+        if not self.exists(path):
+            return []
+        return sorted(str(child.getPath().getName()) for child in self._fs.listStatus(self._path(path)))
+
     def move(self, source: str, target: str) -> None:
         """Rename a folder; the target must not exist.
 

@@ -14,6 +14,7 @@ CUSTOMER_KEY: Final = (
 )
 STORE_ID: Final = "store_id"  # string
 SOLD_AT: Final = "sold_at"  # timestamp, UTC
+SOLD_ON: Final = "sold_on"  # date, day of sale in input.time_zone; null when unknown
 QUANTITY: Final = "quantity"  # double, units sold; negative in a source row means a return
 AMOUNT: Final = "amount"  # decimal(18,4), paid for the whole line, in the retailer's currency
 UNIT_PRICE: Final = "unit_price"  # decimal(18,4), source only: amount = quantity x unit_price when no amount
@@ -103,3 +104,15 @@ SECONDS: Final = "seconds"  # double, wall clock
 STATUS: Final = "status"  # string: done, skipped or failed
 STARTED_AT: Final = "started_at"  # timestamp, UTC
 MESSAGE: Final = "message"  # string, first line of the error; null unless failed
+
+# data_quality
+MEASURED_AT: Final = "measured_at"  # timestamp, UTC
+SINCE: Final = "since"  # date, first day of the run's window; null = open
+UNTIL: Final = "until"  # date, first day after it; null = open
+METRIC: Final = "metric"  # string, a gate, a gate and a reason ("rejected_by_reason:duplicate"), or a figure
+VALUE: Final = "value"  # double, what was measured, in the metric's unit; shares are 0..1
+LOW: Final = "low"  # double, least value that the gate lets through; null = none
+HIGH: Final = "high"  # double, greatest; null = none
+ACTION: Final = "action"  # string: off, warn or fail; null = a figure without a gate
+OUTCOME: Final = "outcome"  # string: ok, warn, fail, or info where nothing was judged
+DETAIL: Final = "detail"  # string, one sentence for people; null for plain figures

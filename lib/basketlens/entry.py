@@ -20,7 +20,7 @@ JOBS: Final = ("pipeline", *STAGE_ORDER)
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise SettingsError(
-            f"{message}\n  Options: --env NAME, --set SECTION.KEY=VALUE, --run-id ID, --force, --dry-run"
+            f"{message}\n  Options: --env NAME, --set SECTION.KEY=VALUE, --since DAY, --until DAY, --run-id ID, --force, --dry-run"
         )
 
 
@@ -38,6 +38,11 @@ def parse(job: str, argv: Sequence[str]) -> argparse.Namespace:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="assignments",
         help="one setting, as a TOML value; may be repeated",
     )  # fmt: skip
+    for end, meaning in (("since", "first day of sale to read"), ("until", "first day not to read any more")):
+        options.add_argument(
+            f"--{end}", action="append", metavar="DAY", dest="assignments", type=f"clean.{end}={{}}".format,
+            help=f"{meaning}, YYYY-MM-DD: short for --set clean.{end}=DAY",
+        )  # fmt: skip
     options.add_argument(
         "--run-id", default="", metavar="ID", help="name of this run (default: time and four digits)"
     )

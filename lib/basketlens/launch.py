@@ -18,7 +18,8 @@ from basketlens.errors import BasketLensError, SettingsError
 from basketlens.settings import Settings
 
 _USAGE: Final = f"""\
-usage: ./submit.sh JOB [--env NAME] [--set section.key=value ...] [--run-id ID] [--force] [--dry-run] [-- spark-submit args]
+usage: ./submit.sh JOB [--env NAME] [--set section.key=value ...] [--since DAY] [--until DAY] [--run-id ID] [--force] [--dry-run]
+                   [-- spark-submit args]
 
 jobs
   pipeline   every stage in order; a stage whose inputs, settings and code have not changed is skipped
@@ -31,6 +32,8 @@ other
 options
   --env NAME                settings of conf/NAME.toml over conf/base.toml (default: local)
   --set section.key=value   one setting, as a TOML value; may be repeated
+  --since DAY               first day of sale that clean reads, as YYYY-MM-DD (clean.since)
+  --until DAY               first day that it does not read any more (clean.until); with either, just these days are replaced
   --run-id ID               name of this run (default: time and four digits)
   --force                   run stages also when nothing has changed
   --dry-run                 print the effective settings and the spark-submit command, and stop

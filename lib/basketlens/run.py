@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens import fingerprint as fp
-from basketlens import schemas, settings_files
+from basketlens import settings_files
 from basketlens.adapter import FileSystem, default_parallelism
 from basketlens.faults import as_user_error
 from basketlens.progress import Progress
@@ -52,6 +52,11 @@ class _Attempt:
 def new_run_id() -> str:
     """Sortable by time, unique without a registry: `20250131T040000-9f2c`."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _manifest_path(stage: str) -> str:
+    """Below the root: what the last run of a stage did."""
+    return f"_manifests/{stage}.json"
 
 
 class RunIO:
@@ -103,6 +108,9 @@ class RunIO:
         frame = self._run.tables.to_driver(df, limit=limit, what=what)
         self._done(doing, began, len(frame))
         return frame
+
+    def log(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._run.tables.append(name, rows)
 
     def _done(self, doing: str, began: float, rows: int) -> None:
         self.steps.append({"step": doing, "seconds": round(time.monotonic() - began, 3), "rows": rows})
@@ -170,9 +178,9 @@ class Run:
         io = RunIO(self, name)
         stage.run(io, self.settings)
         self.progress.running(name, "publishing")
-        self.tables.publish(stage.writes)
         outcome = attempt.outcome("done", io.rows, io.figures)
-        self._write_manifest(attempt, outcome, settings, io.steps)
+        # With the tables: a manifest that does not speak of the tables beside it would skip a stage wrongly.
+        self.tables.publish(stage.writes, self._manifests(attempt, outcome, settings, io.steps))
         return outcome
 
     def _failed(self, attempt: _Attempt, error: BaseException) -> None:
@@ -186,20 +194,18 @@ class Run:
             except Exception as second:
                 error.add_note(f"While tidying up: {str(second).splitlines()[0]}")
 
-    def _manifest_path(self, name: str) -> str:
-        return f"{self.tables.root}/_manifests/{name}.json"
-
     def _manifest(self, name: str) -> dict[str, Any] | None:
-        path = self._manifest_path(name)
+        path = f"{self.tables.root}/{_manifest_path(name)}"
         return json.loads(self.files.read_text(path)) if self.files.exists(path) else None
 
-    def _write_manifest(
+    def _manifests(
         self,
         attempt: _Attempt,
         outcome: Outcome,
         settings: Mapping[str, Any],
         steps: Sequence[Mapping[str, Any]],
-    ) -> None:
+    ) -> dict[str, str]:
+        """Where the stage's manifest goes, and its copy in the history -> what it says."""
         hashed = hashlib.sha256(json.dumps(settings_files.masked(self.settings), sort_keys=True).encode())
         manifest = {
             "stage": outcome.stage,
@@ -219,9 +225,8 @@ class Run:
             "steps": list(steps),
         }
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-        history = f"{self.tables.root}/_manifests/history/{self.run_id}-{outcome.stage}.json"
-        for path in (history, self._manifest_path(outcome.stage)):
-            self.files.write_text(path, text)
+        history = f"_manifests/history/{self.run_id}-{outcome.stage}.json"
+        return {history: text, _manifest_path(outcome.stage): text}
 
     def _log(self, attempt: _Attempt, outcome: Outcome, *, message: str | None) -> None:
         row = {
@@ -236,4 +241,4 @@ class Run:
             c.STARTED_AT: attempt.started_at,
             c.MESSAGE: message,
         }
-        self.tables.append("runs", self.spark.createDataFrame([tuple(row.values())], schemas.RUNS))
+        self.tables.append("runs", [row])

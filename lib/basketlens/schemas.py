@@ -8,12 +8,13 @@ from pyspark.sql import types as T
 from basketlens import columns as c
 from basketlens.errors import TableContractError
 
-_STRING, _LONG, _INT, _DOUBLE, _BOOL = (
+_STRING, _LONG, _INT, _DOUBLE, _BOOL, _DATE = (
     T.StringType(),
     T.LongType(),
     T.IntegerType(),
     T.DoubleType(),
     T.BooleanType(),
+    T.DateType(),
 )
 _STRINGS: Final = T.ArrayType(_STRING)
 
@@ -32,16 +33,22 @@ LINES: Final = _contract(
     (c.AMOUNT, T.DecimalType(18, 4)),
     (c.SOURCE_ROWS, _LONG),
     (c.PROMOTION, _STRING),
-)
-
-# What a user's own table must have to stand in for `lines` (`tables.read.lines`).
-LINES_INPUT: Final = T.StructType(
-    [f for f in LINES.fields if f.name not in (c.SOURCE_ROWS, c.PROMOTION)]
+    (c.SOLD_ON, _DATE),
 )
 
 REJECTS: Final = _contract(
-    (c.SOURCE, _STRING), (c.ROW_HASH, _STRING), (c.REASONS, _STRINGS), (c.RAW, _STRING), (c.RUN_ID, _STRING)
+    (c.SOURCE, _STRING),
+    (c.ROW_HASH, _STRING),
+    (c.REASONS, _STRINGS),
+    (c.RAW, _STRING),
+    (c.RUN_ID, _STRING),
+    (c.SOLD_ON, _DATE),
 )
+
+# What a user's own table must have to stand in for ours (`tables.read.lines`): no columns that only we fill.
+_OURS_ALONE: Final = (c.SOURCE_ROWS, c.PROMOTION, c.SOLD_ON)
+LINES_INPUT: Final = T.StructType([f for f in LINES.fields if f.name not in _OURS_ALONE])
+REJECTS_INPUT: Final = T.StructType([f for f in REJECTS.fields if f.name != c.SOLD_ON])
 
 PRODUCTS: Final = _contract(
     (c.PRODUCT_ID, _STRING),
@@ -156,6 +163,20 @@ RUNS: Final = _contract(
     (c.STATUS, _STRING),
     (c.STARTED_AT, T.TimestampType()),
     (c.MESSAGE, _STRING),
+)
+
+DATA_QUALITY: Final = _contract(
+    (c.RUN_ID, _STRING),
+    (c.MEASURED_AT, T.TimestampType()),
+    (c.SINCE, _DATE),
+    (c.UNTIL, _DATE),
+    (c.METRIC, _STRING),
+    (c.VALUE, _DOUBLE),
+    (c.LOW, _DOUBLE),
+    (c.HIGH, _DOUBLE),
+    (c.ACTION, _STRING),
+    (c.OUTCOME, _STRING),
+    (c.DETAIL, _STRING),
 )
 
 

@@ -7,11 +7,14 @@ import codecs
 import math
 import string
 import zoneinfo
+from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from basketlens import columns as c
+from basketlens.settings_base import Section as _Section
+from basketlens.settings_gates import GateSettings
 
 Level = Literal["product", "name", "category", "department"]
 
@@ -25,10 +28,6 @@ RETURN_COLUMNS: Final = (
     c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_ID, c.STORE_ID, c.SOLD_AT, c.QUANTITY, c.AMOUNT, c.UNIT_PRICE,
 )  # fmt: skip
 CATALOGUE_COLUMNS: Final = (c.PRODUCT_ID, c.PRODUCT_NAME, c.CATEGORY, c.DEPARTMENT, c.BRAND, c.UNIT_COST)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class InputSettings(_Section):
@@ -72,15 +71,32 @@ class CleanSettings(_Section):
     non_positive_amount: Literal["keep", "reject", "return"]
     name_template: str
     abbreviations: dict[str, str]
+    since: str  # YYYY-MM-DD in input.time_zone, the first day; "" = from the first
+    until: str  # YYYY-MM-DD, the first day that is not read any more; "" = to the last
     max_name_length: Annotated[int, Field(ge=10, le=2000)]
-    max_rejected_share: Annotated[float, Field(ge=0, le=1)]
     non_merchandise_departments: list[str]
     non_merchandise_categories: list[str]
+    gates: GateSettings
 
     @property
     def template_columns(self) -> tuple[str, ...]:
         """Names between braces in the template, in order."""
         return tuple(name for _, name, _, _ in string.Formatter().parse(self.name_template) if name)
+
+    @field_validator("since", "until", mode="before")
+    @classmethod
+    def _is_day(cls, value: object) -> object:
+        """TOML has dates of its own, which `--set clean.since=2025-01-31` becomes."""
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value.isoformat()
+        if isinstance(value, str) and value:
+            try:
+                is_day = date.fromisoformat(value).isoformat() == value
+            except ValueError:
+                is_day = False
+            if not is_day:
+                raise ValueError('"" or a day of the calendar as YYYY-MM-DD')
+        return value
 
     @field_validator("name_template")
     @classmethod
@@ -109,6 +125,20 @@ class CleanSettings(_Section):
         for name in (c.BASKET_ID, c.PRODUCT_ID):
             if not self.columns.get(name):
                 raise ValueError(f"a source column for clean.columns.{name}: no run can do without it")
+        return self
+
+    @model_validator(mode="after")
+    def _window_can_be_told(self) -> "CleanSettings":
+        if (self.since or self.until) and not self.columns.get(c.SOLD_AT):
+            raise ValueError(
+                f"a source column for clean.columns.{c.SOLD_AT} when clean.since or clean.until (--since, --until)"
+                " is given: without times no row has a day"
+            )
+        if self.since and self.until and self.since >= self.until:
+            raise ValueError(
+                f"clean.until after clean.since: until = {self.until} is the first day that is not read,"
+                f" and since = {self.since} the first that is"
+            )
         return self
 
 

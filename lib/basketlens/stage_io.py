@@ -1,6 +1,6 @@
 """What a stage may do with the world: the only door out of its pure transforms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
@@ -43,6 +43,12 @@ class StageIO(Protocol):
 
     def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str) -> pd.DataFrame:
         """A result of at most `limit` rows; more is a `LimitError`."""
+
+    def log(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to a log table such as `data_quality`, at once: they stay also when the stage fails.
+
+        Each row names every column of the contract.
+        """
 
     def note(self, **figures: Any) -> None:
         """Figures for the manifest and the summary."""

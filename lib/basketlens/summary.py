@@ -28,6 +28,7 @@ def lines_of(outcomes: Sequence[Outcome], root: str) -> Iterator[str]:
             f"{'rows':<9} {figures['rows_kept'] + figures['rows_rejected']:,} read, {figures['rows_kept']:,} kept,"
             f" {figures['rows_rejected']:,} rejected, {figures['rows_merged']:,} merged into another line"
         )
+    yield from (f"{'warning':<9} {said}" for said in figures.get("quality_warnings", ()))
     yield from (f"{table:<9} {rows[table]:,}" for table in _COUNTED if table in rows)
     if top := figures.get("top_associations"):
         yield from ("", f"The {len(top)} strongest associations")

@@ -4,21 +4,26 @@ A stage writes to a staging folder; `publish` moves every table of the stage int
 failed run leaves the earlier tables as they were.  A table is never half old and half new.
 """
 
-from collections.abc import Mapping
-from typing import Final
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from basketlens import columns as c
 from basketlens import schemas
 from basketlens.adapter import FileSystem
 from basketlens.errors import InputError, LimitError, SettingsError
 from basketlens.faults import SPARK_ERRORS, spark_says
 from basketlens.locations import resolve
+from basketlens.publishing import STAGING, Move, Publisher
 from basketlens.settings import Settings
 from basketlens.stage_io import Written
+from basketlens.windows import DayWindow
 
 CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "lines": schemas.LINES,
@@ -32,10 +37,18 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "rules": schemas.RULES,
     "associations": schemas.ASSOCIATIONS,
     "cross_sell": schemas.CROSS_SELL,
+    "data_quality": schemas.DATA_QUALITY,
     "runs": schemas.RUNS,
 }
 # What a user's own table must have to stand in for ours; the same as we write, unless stated.
-REPLACEMENTS: Final[Mapping[str, T.StructType]] = {**CONTRACTS, "lines": schemas.LINES_INPUT}
+REPLACEMENTS: Final[Mapping[str, T.StructType]] = {
+    **CONTRACTS,
+    "lines": schemas.LINES_INPUT,
+    "rejects": schemas.REJECTS_INPUT,
+}
+# Tables with one folder per day, so that a run over a window of days replaces just these.
+PARTITIONED: Final[Mapping[str, str]] = {"lines": c.SOLD_ON, "rejects": c.SOLD_ON}
+_NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"  # where Spark writes rows whose day is null
 
 
 class Tables:
@@ -47,8 +60,15 @@ class Tables:
         self._replaced = settings.tables.read
         if unknown := sorted(set(self._replaced) - set(CONTRACTS)):
             raise SettingsError(f"tables.read.{unknown[0]} names no table.\n  Tables: {', '.join(CONTRACTS)}")
+        if not re.fullmatch(r"\w[\w.-]*", run_id):
+            raise SettingsError(
+                f"--run-id '{run_id}' cannot name a folder.\n  Allowed: letters, digits, '_', '-' and '.'"
+            )
         self._files = files
-        self._staging = f"{self.root}/.staging/{run_id}"
+        self._run_id = run_id
+        self._window = DayWindow.of(settings.clean)
+        self._publisher = Publisher(files, self.root)
+        self._staging = f"{self.root}/{STAGING}/{run_id}"
         self._staged: set[str] = set()
 
     def path(self, name: str) -> str:
@@ -62,12 +82,18 @@ class Tables:
     def read(self, name: str) -> DataFrame:
         """A table: the one that this stage has staged, else the user's replacement, else the published one.
 
+        A table that is staged for a window of days is read as it will be once published: with all other days.
+
         Raises:
             InputError: it is not there.
             TableContractError: it lacks a column of its contract or has one of another type.
         """
         if name in self._staged:
-            return self.spark.read.parquet(f"{self._staging}/{name}")
+            staged = self._load(f"{self._staging}/{name}", name)
+            if not self._is_replaced_by_day(name):
+                return staged
+            other_days = self._published(name).filter(~self._window.condition(F.col(PARTITIONED[name])))
+            return staged.unionByName(other_days)
         if name in self._replaced:
             return self._read_replacement(name, self._replaced[name])
         if not self.exists(name):
@@ -75,7 +101,24 @@ class Tables:
                 f"Table '{name}' is not there yet.\n  Looked at: {self.path(name)}\n"
                 f"  Next: run the stage that writes it, or name your own: --set tables.read.{name}=PATH"
             )
-        return schemas.conform(self.spark.read.parquet(self.path(name)), CONTRACTS[name], table=name)
+        return self._published(name)
+
+    def _published(self, name: str) -> DataFrame:
+        return schemas.conform(self._load(self.path(name), name), CONTRACTS[name], table=name)
+
+    def _load(self, folder: str, name: str) -> DataFrame:
+        """One of our own folders; of a partitioned table Spark finds neither the days' type nor, without rows, a file."""
+        if name not in PARTITIONED:
+            return self.spark.read.parquet(folder)
+        if not any(_holds_rows(child) for child in self._files.list(folder)):
+            return self.spark.createDataFrame([], CONTRACTS[name])
+        found = self.spark.read.parquet(folder)
+        day = PARTITIONED[name]
+        return found.withColumn(day, F.col(day).cast("date")) if day in found.columns else found
+
+    def _is_replaced_by_day(self, name: str) -> bool:
+        """Whether publishing replaces days of a table, and not the whole of it."""
+        return name in PARTITIONED and not self._window.is_whole and self.exists(name)
 
     def _read_replacement(self, name: str, location: str) -> DataFrame:
         path = resolve(location)
@@ -100,7 +143,12 @@ class Tables:
             df = schemas.conform(df, CONTRACTS[name], table=name)
         seen = Observation(f"{name}")
         aggregates = [F.count("*").alias("rows"), *((v.alias(k)) for k, v in (measures or {}).items())]
-        df.observe(seen, *aggregates).write.mode("overwrite").parquet(f"{self._staging}/{name}")
+        if day := PARTITIONED.get(name):
+            # Else every task writes a file for every day; large days are still cut by adaptive execution.
+            writer = df.hint("rebalance", day).observe(seen, *aggregates).write.partitionBy(day)
+        else:
+            writer = df.observe(seen, *aggregates).write
+        writer.mode("overwrite").parquet(f"{self._staging}/{name}")
         self._staged.add(name)
         values = dict(seen.get)
         return Written(int(values.pop("rows")), values)
@@ -116,33 +164,67 @@ class Tables:
             raise LimitError(f"More than {limit:,} {what}: the plan was made for fewer.")
         return frame
 
-    def publish(self, names: tuple[str, ...]) -> None:
-        """Move the staged tables into place, then remove staging and the versions they replace."""
-        retired = f"{self.root}/.retired"
-        for name in names:
-            if self._files.exists(self.path(name)):
-                self._files.remove(f"{retired}/{name}")
-                self._files.move(self.path(name), f"{retired}/{name}")
-            self._files.move(f"{self._staging}/{name}", self.path(name))
-        self._files.remove(retired)
-        self.discard()
+    def publish(self, names: Iterable[str], texts: Mapping[str, str] | None = None) -> None:
+        """Put the staged tables in place, then remove the staging.
+
+        Args:
+            names: tables that this run has staged.
+            texts: small files that belong to them, path below the root -> text.
+        """
+        moves = [move for name in names for move in self._moves(name)]
+        self._publisher.publish(self._run_id, moves, texts or {})
+        self._staged.clear()
+
+    def _moves(self, name: str) -> list[Move]:
+        """The whole table, or in a run over a window the days inside it, also those that have no rows any more."""
+        staged = f"{STAGING}/{self._run_id}/{name}"
+        if not self._files.exists(f"{self.root}/{staged}/_SUCCESS"):
+            raise AssertionError(f"table '{name}' is to be published but was not written to its end")
+        if not self._is_replaced_by_day(name):
+            return [Move(name, staged)]
+        new = set(filter(_holds_rows, self._files.list(f"{self.root}/{staged}")))
+        if strays := sorted(folder for folder in new if not self._is_inside(folder)):
+            raise AssertionError(
+                f"rows of table '{name}' lie outside {self._window}: {', '.join(strays[:5])}"
+            )
+        old = {folder for folder in self._files.list(self.path(name)) if self._is_inside(folder)}
+        return [
+            Move(f"{name}/{folder}", f"{staged}/{folder}" if folder in new else None)
+            for folder in sorted(new | old)
+        ]
+
+    def _is_inside(self, folder: str) -> bool:
+        """Whether a table's subfolder holds a day of the window."""
+        _, is_partition, day = folder.partition("=")
+        if day == _NO_DAY:
+            return self._window.contains(None)
+        try:
+            return bool(is_partition) and self._window.contains(date.fromisoformat(day))
+        except ValueError:  # no day of a calendar that Python knows: the year 12025
+            return False
 
     def discard(self) -> None:
-        """Remove what this run has staged."""
+        """Remove what this run has staged, unless a journal still needs it: then `recover` ends what was begun."""
         self._staged.clear()
-        self._files.remove(self._staging)
+        if not self._publisher.is_unfinished(self._run_id):
+            self._files.remove(self._staging)
         # Other runs' staging stays: a parent that is not empty is not ours to remove.
 
     def recover(self) -> None:
-        """Put back a table that a killed `publish` had moved aside and not yet replaced."""
-        for name in CONTRACTS:
-            aside = f"{self.root}/.retired/{name}"
-            if self._files.exists(aside) and not self.exists(name):
-                self._files.remove(self.path(name))
-                self._files.move(aside, self.path(name))
+        """Finish what a killed `publish` had begun."""
+        self._publisher.recover()
 
-    def append(self, name: str, df: DataFrame) -> None:
-        """Add rows to a published table (the log of runs)."""
-        schemas.conform(df, CONTRACTS[name], table=name).coalesce(1).write.mode("append").parquet(
-            self.path(name)
-        )
+    def append(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to a log (`runs`, `data_quality`) at once: they stay when the run fails.
+
+        Raises:
+            KeyError: a row lacks a column of the contract.
+        """
+        contract = CONTRACTS[name]
+        values = [tuple(row[column] for column in contract.names) for row in rows]
+        self.spark.createDataFrame(values, contract).coalesce(1).write.mode("append").parquet(self.path(name))
+
+
+def _holds_rows(child: str) -> bool:
+    """Whether Spark reads a file or folder as part of a table: not `_SUCCESS` and the like."""
+    return not child.startswith(("_", "."))

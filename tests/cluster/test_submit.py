@@ -137,6 +137,6 @@ def test_a_failing_job_exits_non_zero_and_loses_nothing(job):
 
 def test_bad_data_stops_the_run_with_status_3(job):
     folder, variables, _ = job
-    failed = shell(folder, "./submit.sh pipeline --set clean.max_rejected_share=0.0", **variables)
+    failed = shell(folder, "./submit.sh pipeline --set clean.gates.rejected.max=0.0", **variables)
     assert failed.returncode == 3
     assert "Nothing was published" in failed.stdout + failed.stderr

@@ -53,8 +53,8 @@ def test_good_input_is_good(clean):
         pytest.param(b"PAR1 torn", "parquet", (), InputError, "cannot be read as parquet", id="torn-parquet"),
         pytest.param(HEADER + GOOD, "table", (), InputError, "cannot be read as table", id="no-such-table"),
         pytest.param(
-            HEADER + GOOD + GOOD.replace("2.50", "?"), "csv", ("clean.max_rejected_share=0.1",), GateError,
-            "50.0% of 2 rows were rejected", id="too-many-rejects",
+            HEADER + GOOD + GOOD.replace("2.50", "?"), "csv", ("clean.gates.rejected.max=0.1",), GateError,
+            "% of 2 rows were rejected", id="too-many-rejects",
         ),
     ],
 )  # fmt: skip

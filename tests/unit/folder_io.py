@@ -39,6 +39,13 @@ class FolderIO:
         values = dict(seen.get)
         return Written(int(values.pop("rows")), values)
 
+    def log(self, name: str, rows) -> None:
+        contract = CONTRACTS[name]
+        values = [tuple(row[column] for column in contract.names) for row in rows]
+        self.spark.createDataFrame(values, contract).write.mode("append").parquet(
+            str(self.root / "published" / name)
+        )
+
     def note(self, **figures) -> None:
         self.figures.update(figures)
 

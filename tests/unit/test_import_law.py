@@ -17,6 +17,7 @@ READERS = {
     "privacy_key.py",
     "adapter.py",
     "fingerprint.py",
+    "publishing.py",
 }
 READING = ("read_parquet", "read_csv", "read_table", "read_text", "read_bytes", ".read.", "open(")
 MODEL_LOADER = {"embed/model_files.py", "embed/bert.py"}

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from basketlens import schemas
+from basketlens.adapter import FileSystem
 from basketlens.errors import BasketLensError, InputError
 from basketlens.faults import as_user_error
 from basketlens.progress import PlainProgress
@@ -75,6 +76,28 @@ def test_a_failure_is_logged_and_leaves_the_tables(spark, run, tmp_path):
     assert not (tmp_path / "tables" / ".staging").exists() or not list(
         (tmp_path / "tables" / ".staging").iterdir()
     )
+
+
+def test_a_run_killed_while_publishing_is_finished_by_the_next(spark, run, tmp_path, monkeypatch):
+    """The manifest comes with the tables: what was finished counts as done, and what it replaced does not."""
+    run("r1")
+    rules = spark.read.parquet(f"{tmp_path}/tables/rules").count()
+    move = FileSystem.move
+
+    def dies_at_rules(self, source, target):
+        if target.endswith("/tables/rules"):
+            raise KeyboardInterrupt
+        move(self, source, target)
+
+    monkeypatch.setattr(FileSystem, "move", dies_at_rules)
+    with pytest.raises(KeyboardInterrupt):
+        run("r2", "mine.min_confidence=0.9")
+    monkeypatch.undo()
+    assert not (tmp_path / "tables" / "rules").exists()
+    assert run("r3", "mine.min_confidence=0.9").status == "skipped"
+    assert 0 < spark.read.parquet(f"{tmp_path}/tables/rules").count() < rules
+    assert json.loads((tmp_path / "tables" / "_manifests" / "mine.json").read_text())["run_id"] == "r2"
+    assert not list((tmp_path / "tables" / ".staging").glob("*"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,12 @@
 from basketlens.run import Outcome
 from basketlens.summary import lines_of
 
-CLEAN = {"rows_kept": 9000, "rows_rejected": 1000, "rows_merged": 12}
+CLEAN = {
+    "rows_kept": 9000,
+    "rows_rejected": 1000,
+    "rows_merged": 12,
+    "quality_warnings": ["7% of 10,000 rows are odd"],
+}
 TOP = [["oat milk", "muesli", 321, 0.26, 5.1, 0.2567]]
 
 
@@ -13,6 +18,7 @@ def test_a_run_says_what_came_out():
     ]
     assert list(lines_of(outcomes, "/t")) == [
         "rows      10,000 read, 9,000 kept, 1,000 rejected, 12 merged into another line",
+        "warning   7% of 10,000 rows are odd",
         "items     1,234",
         "itemsets  77",
         "rules     50",

@@ -38,7 +38,8 @@ def test_an_empty_table_is_a_table(spark, make):
     assert tables.write("lines", table(spark, schemas.LINES)).rows == 0
     tables.publish(("lines",))
     assert tables.exists("lines")
-    assert tables.read("lines").schema.names == schemas.LINES.names
+    assert tables.read("lines").schema == table(spark, schemas.LINES).schema
+    assert tables.read("lines").count() == 0
 
 
 def test_discard_leaves_the_published_table(spark, make):
@@ -49,30 +50,6 @@ def test_discard_leaves_the_published_table(spark, make):
     second.write("lines", table(spark, schemas.LINES))
     second.discard()
     assert second.read("lines").count() == 1
-
-
-def test_a_kill_between_two_moves_loses_nothing(spark, make, monkeypatch):
-    first = make("r1")
-    first.write("lines", table(spark, schemas.LINES, LINE))
-    first.publish(("lines",))
-    second = make("r2")
-    second.write("lines", table(spark, schemas.LINES))
-    move, moves = FileSystem.move, []
-
-    def killed_at_the_second(self, source, target):
-        moves.append(source)
-        if len(moves) == 2:
-            raise KeyboardInterrupt
-        move(self, source, target)
-
-    monkeypatch.setattr(FileSystem, "move", killed_at_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        second.publish(("lines",))
-    monkeypatch.undo()
-    third = make("r3")
-    assert not third.exists("lines")
-    third.recover()
-    assert third.read("lines").count() == 1
 
 
 @pytest.mark.parametrize(
@@ -91,12 +68,36 @@ def test_a_table_that_breaks_its_contract_is_refused(spark, make, change, parts)
 
 
 def test_a_users_own_lines_stand_in_for_ours(spark, make, tmp_path):
-    own = table(spark, schemas.LINES, LINE).drop("source_rows").withColumn("extra", F.lit(1))
+    own = table(spark, schemas.LINES, LINE).drop("source_rows", "sold_on").withColumn("extra", F.lit(1))
     own.write.parquet(str(tmp_path / "own"))
     tables = make("r1", f"tables.read.lines={tmp_path}/own")
     assert tables.read("lines").schema.names == schemas.LINES_INPUT.names
     with pytest.raises(InputError, match=r"tables\.read\.lines = '/nowhere/at/all' cannot be read"):
         make("r2", "tables.read.lines=/nowhere/at/all").read("lines")
+
+
+def test_a_log_keeps_the_rows_of_failed_runs(make):
+    row = {**dict.fromkeys(schemas.DATA_QUALITY.names), "run_id": "r1", "metric": "rows", "value": 4.0}
+    first, second = make("r1"), make("r2")
+    assert not first.exists("data_quality")
+    first.append("data_quality", [row, {**row, "metric": "lines"}])
+    first.discard()
+    second.append("data_quality", [{**row, "run_id": "r2"}])
+    found = sorted((r.run_id, r.metric, r.value, r.since) for r in second.read("data_quality").collect())
+    assert found == [("r1", "lines", 4.0, None), ("r1", "rows", 4.0, None), ("r2", "rows", 4.0, None)]
+    with pytest.raises(KeyError, match="detail"):
+        first.append("data_quality", [{name: row[name] for name in row if name != "detail"}])
+
+
+def test_a_table_that_was_not_written_is_not_published(make):
+    with pytest.raises(AssertionError, match="'items' is to be published but was not written"):
+        make().publish(("items",))
+
+
+@pytest.mark.parametrize("run_id", ["a/b", "..", "", ".hidden"])
+def test_a_run_id_names_a_folder(make, run_id):
+    with pytest.raises(SettingsError, match="cannot name a folder"):
+        make(run_id)
 
 
 def test_a_replacement_for_no_table_is_refused(make):

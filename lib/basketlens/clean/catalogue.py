@@ -27,7 +27,9 @@ def products_of(rows: DataFrame, mapped: Mapping[str, str], clean: CleanSettings
         source_name(rows, mapped, clean.name_template).alias(c.PRODUCT_NAME),
         *(text(rows, mapped, name).alias(name) for name in (c.CATEGORY, c.DEPARTMENT, c.BRAND)),
         (
-            number(rows, mapped[c.UNIT_COST], "DOUBLE") if mapped.get(c.UNIT_COST) else F.lit(None).cast("double")
+            number(rows, mapped[c.UNIT_COST], "DOUBLE")
+            if mapped.get(c.UNIT_COST)
+            else F.lit(None).cast("double")
         ).alias(c.UNIT_COST),
         sold.alias(c.SOLD_AT),
     ).filter(F.col(c.PRODUCT_ID).isNotNull())

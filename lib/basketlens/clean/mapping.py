@@ -9,7 +9,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from basketlens.settings import CATALOGUE_COLUMNS, RETURN_COLUMNS, TRANSACTION_COLUMNS, CleanSettings, InputSettings
+from basketlens.settings import (
+    CATALOGUE_COLUMNS,
+    RETURN_COLUMNS,
+    TRANSACTION_COLUMNS,
+    CleanSettings,
+    InputSettings,
+)
 
 
 def wanted_lines(clean: CleanSettings, *, with_names: bool) -> dict[str, str]:

@@ -11,22 +11,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens.clean import reasons
 from basketlens.clean.mapping import blank_to_null, number, sold_at, text
 from basketlens.settings import CleanSettings, InputSettings
 from basketlens.sources import CORRUPT
 from basketlens.windows import DayWindow
-
-MALFORMED_ROW: Final = "malformed_row"
-MISSING_BASKET: Final = "missing_basket"
-MISSING_PRODUCT: Final = "missing_product"
-MISSING_NAME: Final = "missing_name"
-NON_MERCHANDISE: Final = "non_merchandise"
-BAD_TIMESTAMP: Final = "bad_timestamp"
-OUT_OF_WINDOW: Final = "out_of_window"
-BAD_QUANTITY: Final = "bad_quantity"
-ZERO_QUANTITY: Final = "zero_quantity"
-BAD_AMOUNT: Final = "bad_amount"
-NON_POSITIVE_AMOUNT: Final = "non_positive_amount"
 
 CONTENT: Final = "content"  # long, hash of the mapped values: equal for equal rows
 IS_UNKNOWN: Final = "is_unknown"  # boolean, the row has a product id that the catalogue does not have
@@ -155,29 +144,27 @@ def with_reasons(rows: DataFrame, products: DataFrame, window: DayWindow, policy
     is_free = F.lit(policy == "reject") & (F.col(c.AMOUNT) <= 0) & (F.coalesce(c.QUANTITY, F.lit(1.0)) > 0)
     outside = F.lit(False) if window.is_whole else ~window.condition(F.col(c.SOLD_ON))
     faults = {
-        MISSING_BASKET: no_receipt,
-        MISSING_PRODUCT: ~has_product,
-        MISSING_NAME: has_product & ~is_named,
-        NON_MERCHANDISE: ~F.coalesce(c.IS_MERCHANDISE, F.lit(True)),
-        BAD_TIMESTAMP: no_time & F.col(_HAS_TIME),
-        OUT_OF_WINDOW: outside,
-        BAD_QUANTITY: F.col("given_quantity") & F.col(c.QUANTITY).isNull(),
-        ZERO_QUANTITY: F.col(c.QUANTITY) == 0,
-        BAD_AMOUNT: F.col("given_amount") & F.col(c.AMOUNT).isNull(),
-        NON_POSITIVE_AMOUNT: is_free,
+        reasons.MISSING_BASKET: no_receipt,
+        reasons.MISSING_PRODUCT: ~has_product,
+        reasons.MISSING_NAME: has_product & ~is_named,
+        reasons.NON_MERCHANDISE: ~F.coalesce(c.IS_MERCHANDISE, F.lit(True)),
+        reasons.BAD_TIMESTAMP: no_time & F.col(_HAS_TIME),
+        reasons.OUT_OF_WINDOW: outside,
+        reasons.BAD_QUANTITY: F.col("given_quantity") & F.col(c.QUANTITY).isNull(),
+        reasons.ZERO_QUANTITY: F.col(c.QUANTITY) == 0,
+        reasons.BAD_AMOUNT: F.col("given_amount") & F.col(c.AMOUNT).isNull(),
+        reasons.NON_POSITIVE_AMOUNT: is_free,
     }
     tags = F.array(*(F.when(is_at_fault, F.lit(reason)) for reason, is_at_fault in sorted(faults.items())))
     is_good = ~_any_of(faults.values())
     # Nothing else can be said of a row that was not understood.
-    reasons = (
-        F.when(is_malformed, F.array(F.lit(MALFORMED_ROW)))
+    found = (
+        F.when(is_malformed, F.array(F.lit(reasons.MALFORMED_ROW)))
         .when(is_good, F.lit(None))
         .otherwise(F.array_compact(tags))
     )
     is_unknown = ~is_malformed & has_product & F.col("is_known").isNull()
-    return (
-        joined.withColumn(c.REASONS, reasons).withColumn(IS_UNKNOWN, is_unknown).transform(_with_raw)
-    )
+    return joined.withColumn(c.REASONS, found).withColumn(IS_UNKNOWN, is_unknown).transform(_with_raw)
 
 
 def _any_of(conditions: Iterable[Column]) -> Column:

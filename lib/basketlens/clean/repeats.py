@@ -1,15 +1,12 @@
 """Re-delivered rows: the same receipt line that came in more than one file, or twice under one line id."""
 
-from typing import Final
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.clean.places import receipt
+from basketlens.clean.reasons import DUPLICATE
 from basketlens.clean.receipts import CONTENT
-
-DUPLICATE: Final = "duplicate"
 
 
 def with_repeated_line_ids(rows: DataFrame) -> DataFrame:
@@ -30,7 +27,9 @@ def with_repeated_rows(rows: DataFrame, *, everywhere: bool) -> DataFrame:
     same = [receipt(), F.col(c.PRODUCT_ID), F.col(CONTENT), F.col(c.REASONS).isNull()]
     order = Window.partitionBy(*same).orderBy(F.desc("copies"), F.desc(c.SOURCE))
     copies = F.count("*").over(Window.partitionBy(*same, F.col(c.SOURCE)))
-    marked = rows.withColumn("copies", copies).withColumn("place", (F.row_number() if everywhere else F.rank()).over(order))
+    marked = rows.withColumn("copies", copies).withColumn(
+        "place", (F.row_number() if everywhere else F.rank()).over(order)
+    )
     return _rejected(marked, F.col("place") > 1).drop("copies", "place")
 
 

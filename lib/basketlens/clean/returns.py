@@ -13,11 +13,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens.clean.reasons import CANCELLED, RETURN_MATCHED, RETURN_UNMATCHED
 from basketlens.clean.receipts import CONTENT
 
-RETURN_MATCHED: Final = "return_matched"  # netted: a sale has fewer units left by it
-RETURN_UNMATCHED: Final = "return_unmatched"  # some or all of its units met no sale
-CANCELLED: Final = "cancelled"  # a sale of which no unit is left
 LEFT: Final = "left"  # double, units of a sale that were kept, or of a return that met no sale
 _DECIMALS: Final = 6  # of units: what is smaller is the noise of floating-point sums
 
@@ -51,7 +49,11 @@ def with_netted(rows: DataFrame, owner: Column, *, by_time: bool) -> DataFrame:
     numbered = rows.withColumn("step", F.row_number().over(Window.partitionBy(*key).orderBy(*order)))
     steps = Window.partitionBy(*key).orderBy("step")
     so_far = steps.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    from_here = Window.partitionBy(*key).orderBy(F.desc("step")).rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    from_here = (
+        Window.partitionBy(*key)
+        .orderBy(F.desc("step"))
+        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
     stacked = (
         numbered.withColumn("sum", F.round(F.sum(signed).over(so_far), _DECIMALS))
         .withColumn("floor", F.least(F.lit(0.0), F.min("sum").over(so_far)))
@@ -70,8 +72,8 @@ def with_netted(rows: DataFrame, owner: Column, *, by_time: bool) -> DataFrame:
 
 def with_return_reasons(rows: DataFrame) -> DataFrame:
     """Say of every return whether it met a sale, and of every sale whether it was undone; both when in part."""
-    matched = F.when(F.col(LEFT) < units(), RETURN_MATCHED)
-    unmatched = F.when(F.col(LEFT) > 0, RETURN_UNMATCHED)
+    matched = F.when(F.col(LEFT) < units(), F.lit(RETURN_MATCHED))
+    unmatched = F.when(F.col(LEFT) > 0, F.lit(RETURN_UNMATCHED))
     reasons = (
         F.when(F.col(c.REASONS).isNotNull(), F.col(c.REASONS))
         .when(is_return(), F.array_compact(F.array(matched, unmatched)))

@@ -38,7 +38,9 @@ def settle(io: StageIO, *, shared: int, returns: int, has_line_ids: bool, everyw
     receipts = io.read("receipts")
     crowd = _of_kind(receipts, SHARED)
     if shared:
-        resolved = _resolved(crowd, has_returns=bool(returns), has_line_ids=has_line_ids, everywhere=everywhere)
+        resolved = _resolved(
+            crowd, has_returns=bool(returns), has_line_ids=has_line_ids, everywhere=everywhere
+        )
         io.write("shared", resolved, doing="finding repeats and returns")
         crowd = io.read("shared")
     singles, lone_returns = _of_kind(receipts, SALE), _of_kind(receipts, RETURN)
@@ -54,7 +56,9 @@ def settle(io: StageIO, *, shared: int, returns: int, has_line_ids: bool, everyw
         io.write("netted", netted, doing="netting returns against earlier purchases")
         known = io.read("buyers").withColumn("is_netted", F.lit(True))
         singles = singles.join(known, _BUYER, "left_anti")
-        untouched = rest.join(known, _BUYER, "left").filter(~is_open | F.col("is_netted").isNull()).drop("is_netted")
+        untouched = (
+            rest.join(known, _BUYER, "left").filter(~is_open | F.col("is_netted").isNull()).drop("is_netted")
+        )
         rest = untouched.unionByName(io.read("netted"))
     return Settled(singles.drop(LEFT), rest.transform(with_return_reasons))
 

@@ -1,6 +1,7 @@
 """clean: raw receipts and catalogue -> lines, rejects, products, items, and how good the data was."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import reduce
 from typing import Final
 
@@ -48,12 +49,22 @@ def run(io: StageIO, settings: Settings) -> None:
         has_line_ids=bool(clean.columns.get(c.LINE_ID)),
         everywhere=clean.duplicates == "everywhere",
     )
-    lines = io.write("lines", _lines(settled), doing="writing lines", measures=gates.of_lines(clean.gates))
+    lines = io.write(
+        "lines",
+        _lines(settled),
+        doing="writing lines",
+        measures={c.SOURCE_ROWS: F.sum(c.SOURCE_ROWS), **gates.measures(clean.gates)},
+    )
     rejects = io.write(
-        "rejects", _rejects(io, settled, settings), doing="writing rejects", measures=gates.of_rejects()
+        "rejects", _rejects(io, settled, settings), doing="writing rejects", measures=gates.per_reason()
     )
     rows_in = _account(io, settings, feeds, receipts, lines, rejects)
-    _judge(io, settings, rows_in, receipts, lines, rejects)
+    figures = {
+        **lines.measures,
+        **rejects.measures,
+        "unknown_products": receipts.measures["unknown_products"],
+    }
+    _judge(io, settings, {"rows_in": rows_in, "rows_rejected": rejects.rows, **figures})
     io.write("items", items_of(io.read("products"), io.read("lines")), doing="listing items")
 
 
@@ -97,7 +108,9 @@ def _counts() -> Mapping[str, Column]:
 def _receipts(feeds: Sequence[Feed], products: DataFrame, settings: Settings) -> DataFrame:
     """All rows with our types, their own reasons, and what is to be done with them."""
     clean, key_file = settings.clean, settings.privacy.key_file
-    keyed = (feed._replace(rows=with_customer_key(feed.rows, feed.mapped, key_file=key_file)) for feed in feeds)
+    keyed = (
+        feed._replace(rows=with_customer_key(feed.rows, feed.mapped, key_file=key_file)) for feed in feeds
+    )
     rows = reduce(DataFrame.unionByName, (typed(feed, settings.input, clean) for feed in keyed))
     reasoned = rows.transform(with_reasons, products, DayWindow.of(clean), clean.non_positive_amount)
     placed = reasoned.transform(with_kind, has_line_ids=bool(clean.columns.get(c.LINE_ID)))
@@ -116,7 +129,12 @@ def _rejects(io: StageIO, settled: Settled, settings: Settings) -> DataFrame:
 
 
 def _account(
-    io: StageIO, settings: Settings, feeds: Sequence[Feed], receipts: Written, lines: Written, rejects: Written
+    io: StageIO,
+    settings: Settings,
+    feeds: Sequence[Feed],
+    receipts: Written,
+    lines: Written,
+    rejects: Written,
 ) -> int:
     """Check that no row was lost; how many there were."""
     kept = int(lines.measures[c.SOURCE_ROWS] or 0)
@@ -126,7 +144,10 @@ def _account(
         # The count of the first pass may be off (see `rows_read`): count again, alone, before crying wolf.
         counts = (feed.rows.agg(F.count("*").alias("rows")) for feed in feeds)
         recount = io.to_driver(
-            reduce(DataFrame.unionByName, counts), limit=len(feeds), what="counts", doing="counting source rows again"
+            reduce(DataFrame.unionByName, counts),
+            limit=len(feeds),
+            what="counts",
+            doing="counting source rows again",
         )
         rows_in = int(recount["rows"].sum())
     if rows_in == 0:
@@ -137,3 +158,24 @@ def _account(
         )
     io.note(rows_in=rows_in, rows_kept=kept, rows_merged=kept - lines.rows, rows_rejected=rejects.rows)
     return rows_in
+
+
+def _judge(io: StageIO, settings: Settings, figures: Mapping[str, float]) -> None:
+    """Log how good the data was, also when it is not good enough to go on."""
+    limits, window = settings.clean.gates, DayWindow.of(settings.clean)
+    earlier = None
+    if io.has("data_quality"):
+        history = gates.earlier_runs(io.read("data_quality"), limits, window)
+        earlier = io.to_driver(
+            history,
+            limit=gates.history_limit(limits),
+            what="figures of earlier runs",
+            doing="reading earlier figures",
+        )
+    verdicts = gates.judge(limits, {name: value or 0 for name, value in figures.items()}, earlier)
+    io.log(
+        "data_quality",
+        gates.rows_of(verdicts, run_id=io.run_id, window=window, measured_at=datetime.now(UTC)),
+    )
+    io.note(quality_warnings=gates.warnings_of(verdicts))
+    gates.stop_if_failed(verdicts)

@@ -5,7 +5,8 @@ from pyspark.sql import functions as F
 
 from basketlens.sources import CORRUPT
 from basketlens.stage_io import Written
-from tests.builders import text_rows
+from basketlens.tables import CONTRACTS
+from tests.builders import table, text_rows
 
 
 class MemoryIO:
@@ -15,6 +16,7 @@ class MemoryIO:
 
     def __init__(self, spark, sources):
         self._spark, self._sources, self._tables, self.figures = spark, sources, {}, {}
+        self.logs = {}  # log table -> its rows; `logs.update(earlier.logs)` is a later run's history
 
     def source(self, name, wanted):
         plain, rows = self._sources[name]
@@ -28,10 +30,16 @@ class MemoryIO:
         return len(self._sources[name][1])
 
     def read(self, name):
+        if name in self.logs:
+            return table(self._spark, CONTRACTS[name], *self.logs[name])
         return self._tables[name]
 
     def has(self, name):
-        return False
+        return name in self.logs
+
+    def log(self, name, rows):
+        assert all(set(row) == set(CONTRACTS[name].names) for row in rows)
+        self.logs[name] = [*self.logs.get(name, ()), *rows]
 
     def write(self, name, df, *, doing, measures=None):
         kept = df.localCheckpoint()

@@ -20,7 +20,7 @@ VALUES = {
 ALL = (
     "clean.columns.customer_id=",
     "clean.columns.line_id=line",
-    "clean.max_rejected_share=1.0",
+    "clean.gates.rejected.max=1.0",
     'input.products="x"',
 )
 

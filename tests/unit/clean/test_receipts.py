@@ -33,7 +33,7 @@ CASES = {
     ),
     "return-unmatched": ({"receipt": "b-back", "units": "-1", "paid": "-2.50"}, ["return_unmatched"]),
 }
-LENIENT = ("clean.columns.customer_id=", "clean.max_rejected_share=1")
+LENIENT = ("clean.columns.customer_id=", "clean.gates.rejected.max=1")
 PRODUCTS = ({}, {"sku": "p-nameless", "title": " - "}, {"sku": "p-fuel", "title": "Diesel", "area": "Fuel "})
 
 

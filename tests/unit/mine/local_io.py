@@ -1,7 +1,7 @@
 """A `StageIO` over the real `Tables` in a folder, with input tables given as DataFrames."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,9 @@ class LocalIO:
         frame = self._tables.to_driver(df, limit=limit, what=what)
         self._done("", doing, len(frame))
         return frame
+
+    def log(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._tables.append(name, rows)
 
     def note(self, **figures: Any) -> None:
         self.figures |= figures
