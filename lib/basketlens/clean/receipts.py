@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.clean.mapping import blank_to_null, number, sold_at, text
+from basketlens.formats import CORRUPT
 from basketlens.settings import InputSettings
-from basketlens.sources import CORRUPT
+from basketlens.source_columns import source_column
 
 MALFORMED_ROW: Final = "malformed_row"
 MISSING_BASKET: Final = "missing_basket"
@@ -40,7 +41,7 @@ def typed(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -> D
         given: `[input]`.
     """
     names = [name for name, source in mapped.items() if source and name not in _HELD_BACK]
-    values = [F.col(f"`{mapped[name]}`").cast("string").alias(name) for name in names]
+    values = [source_column(mapped[name]).cast("string").alias(name) for name in names]
     return rows.select(
         c.SOURCE,
         c.CUSTOMER_KEY,
@@ -50,8 +51,8 @@ def typed(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -> D
             for name in (c.BASKET_ID, c.PRODUCT_ID, c.STORE_ID, c.LINE_ID)
         ),
         _sold_at(rows, mapped, given).alias(c.SOLD_AT),
-        _quantity(mapped).alias(c.QUANTITY),
-        _amount(mapped).alias(c.AMOUNT),
+        _quantity(rows, mapped, given).alias(c.QUANTITY),
+        _amount(rows, mapped, given).alias(c.AMOUNT),
         *(_given(mapped, name).alias(f"given_{name}") for name in (c.QUANTITY, c.AMOUNT)),
         F.struct(*values, F.col(c.CUSTOMER_KEY)).alias(_VALUES),
         F.xxhash64(*values, F.col(c.CUSTOMER_KEY), F.col(CORRUPT)).alias(CONTENT),
@@ -63,21 +64,21 @@ def _sold_at(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -
     return sold_at(rows, source, given) if source else F.lit(None).cast("timestamp")
 
 
-def _quantity(mapped: Mapping[str, str]) -> Column:
+def _quantity(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -> Column:
     """Units; 1 where the source counts none, for then a row is a unit.  NaN and infinity are no quantities."""
     source = mapped.get(c.QUANTITY)
     if not source:
         return F.lit(1.0)
-    value = number(source, "DOUBLE")
+    value = number(rows, source, "DOUBLE", given)
     return F.when(F.abs(value) < F.lit(float("inf")), value)  # NaN counts as above infinity in Spark
 
 
-def _amount(mapped: Mapping[str, str]) -> Column:
+def _amount(rows: DataFrame, mapped: Mapping[str, str], given: InputSettings) -> Column:
     """Money of the line: given, or price times quantity."""
     if mapped.get(c.AMOUNT):
-        return number(mapped[c.AMOUNT], _MONEY)
+        return number(rows, mapped[c.AMOUNT], _MONEY, given)
     if mapped.get(c.UNIT_PRICE):
-        money = number(mapped[c.UNIT_PRICE], "DOUBLE") * _quantity(mapped)
+        money = number(rows, mapped[c.UNIT_PRICE], "DOUBLE", given) * _quantity(rows, mapped, given)
         # A product too large for the type is no amount: null here, `bad_amount` in `with_reasons`.
         return F.when(F.abs(money) < _LARGEST, F.round(money, 4)).cast("decimal(18,4)")
     return F.lit(None).cast("decimal(18,4)")
@@ -86,7 +87,7 @@ def _amount(mapped: Mapping[str, str]) -> Column:
 def _given(mapped: Mapping[str, str], name: str) -> Column:
     """Whether the source has a value there, readable or not."""
     source = mapped.get(name) or (mapped.get(c.UNIT_PRICE) if name == c.AMOUNT else "")
-    return blank_to_null(F.col(f"`{source}`").cast("string")).isNotNull() if source else F.lit(False)
+    return blank_to_null(source_column(source).cast("string")).isNotNull() if source else F.lit(False)
 
 
 def with_reasons(rows: DataFrame, products: DataFrame, *, has_times: bool) -> DataFrame:

@@ -17,6 +17,7 @@ from basketlens.clean.repeats import with_repeated_line_ids, with_repeated_rows,
 from basketlens.clean.returns import with_returns
 from basketlens.errors import GateError, InputError
 from basketlens.settings import Settings
+from basketlens.source_columns import source_column
 from basketlens.stage_io import StageIO, Written
 
 
@@ -48,16 +49,16 @@ def _products(io: StageIO, settings: Settings, raw: DataFrame) -> DataFrame:
     clean = settings.clean
     if settings.input.products:
         rows = io.source("raw_products", mapping.wanted_products(clean))
-        return products_of(rows, clean.product_columns, clean, sold=F.lit(None).cast("timestamp"))
+        return products_of(rows, clean.product_columns, settings, sold=F.lit(None).cast("timestamp"))
     source = clean.columns.get(c.SOLD_AT)
     sold = mapping.sold_at(raw, source, settings.input) if source else F.lit(None).cast("timestamp")
-    return products_of(raw, clean.columns, clean, sold=sold)
+    return products_of(raw, clean.columns, settings, sold=sold)
 
 
 def _receipts(raw: DataFrame, products: DataFrame, settings: Settings) -> DataFrame:
     columns = settings.clean.columns
     customer = columns.get(c.CUSTOMER_ID)
-    customer_id = F.col(f"`{customer}`") if customer else F.lit(None).cast("string")
+    customer_id = source_column(customer) if customer else F.lit(None).cast("string")
     keyed = (
         with_customer_key(raw, customer_id, key_file=settings.privacy.key_file)
         if customer

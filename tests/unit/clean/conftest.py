@@ -3,7 +3,7 @@
 import pytest
 from pyspark.sql import functions as F
 
-from basketlens.sources import CORRUPT
+from basketlens.formats import CORRUPT
 from basketlens.stage_io import Written
 from tests.builders import text_rows
 
