@@ -15,7 +15,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytest  # noqa: E402 - the lines above must come before Java starts
 from pyspark.sql import SparkSession  # noqa: E402
 
-from basketlens import session  # noqa: E402
+from basketlens import privacy_key, session  # noqa: E402
+from tests.memory_io import MemoryIO  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,21 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
         "spark.log.level", "ERROR"
     ).getOrCreate()
     return session.start("tests")
+
+
+@pytest.fixture(scope="session")
+def memory_io(spark: SparkSession):
+    """Makes the clean stage's world from literal rows: {"raw_lines": (plain row, changes), ...}."""
+    return lambda sources: MemoryIO(spark, sources)
+
+
+@pytest.fixture
+def key_file(tmp_path, monkeypatch):
+    """A file with a secret for customer keys, in a process that knows no other."""
+    monkeypatch.delenv(privacy_key.VARIABLE, raising=False)
+    privacy_key.read_secret.cache_clear()
+    path = tmp_path / "privacy.key"
+    path.write_text("correct horse battery staple\n")
+    path.chmod(0o600)
+    yield path
+    privacy_key.read_secret.cache_clear()

@@ -14,7 +14,7 @@ import basketlens
 from basketlens import settings_files
 from basketlens.settings import Settings
 from basketlens.sources import file_set_version
-from basketlens.stages import RAW_LINES, RAW_PRODUCTS, STAGES, Stage
+from basketlens.stages import RAW_LINES, RAW_PRODUCTS, RAW_RETURNS, STAGES, Stage
 
 
 def input_versions(
@@ -34,6 +34,7 @@ def input_versions(
     given = settings.input
     raw = {
         RAW_LINES: (given.transactions, given.format),
+        RAW_RETURNS: (given.returns, given.returns_format or given.format),
         RAW_PRODUCTS: (given.products, given.products_format or given.format),
     }
     versions = {}

@@ -67,6 +67,7 @@ def _check_input(settings: Settings) -> None:
         )
     for key, location, kind in (
         ("transactions", given.transactions, given.format),
+        ("returns", given.returns, given.returns_format or given.format),
         ("products", given.products, given.products_format or given.format),
     ):
         path = local_path(resolve(location)) if location and kind != "table" else None

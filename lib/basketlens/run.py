@@ -19,9 +19,9 @@ from basketlens.adapter import FileSystem, default_parallelism
 from basketlens.faults import as_user_error
 from basketlens.progress import Progress
 from basketlens.settings import Settings
-from basketlens.sources import read_source
+from basketlens.sources import read_source, windowed
 from basketlens.stage_io import Written
-from basketlens.stages import RAW_LINES, STAGES
+from basketlens.stages import RAW_LINES, RAW_PRODUCTS, RAW_RETURNS, STAGES
 from basketlens.tables import Tables
 
 
@@ -79,12 +79,24 @@ class RunIO:
 
     def source(self, name: str, wanted: Mapping[str, str]) -> DataFrame:
         given = self._run.settings.input
-        location, kind, setting = (
-            (given.transactions, given.format, "input.transactions")
-            if name == RAW_LINES
-            else (given.products, given.products_format or given.format, "input.products")
+        location, kind, setting, where = {
+            RAW_LINES: (given.transactions, given.format, "input.transactions", given.where),
+            RAW_RETURNS: (given.returns, given.returns_format or given.format, "input.returns", given.where),
+            RAW_PRODUCTS: (given.products, given.products_format or given.format, "input.products", ""),
+        }[name]
+        if given.ignore_corrupt_files:
+            self._run.progress.running(self._stage, f"looking for torn files of {setting}")
+        rows, skipped = read_source(
+            self._run.spark,
+            given,
+            location,
+            kind,
+            wanted,
+            setting=setting,
+            where=windowed(where, since=self._run.settings.clean.since, until=self._run.settings.clean.until),
         )
-        rows = read_source(self._run.spark, given, location, kind, wanted, setting=setting)
+        if skipped:
+            self.note(skipped_files=sorted({*self.figures.get("skipped_files", ()), *skipped}))
         self._seen[name] = Observation(name)
         return rows.observe(self._seen[name], F.count("*").alias("rows"))
 

@@ -19,4 +19,8 @@ def start(job: str) -> SparkSession:
     spark.conf.set("spark.sql.legacy.javaCharsets", "true")
     # pandas writes TIMESTAMP(NANOS), which Spark refuses otherwise; clean reads such numbers as times.
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
+    # store=007 is the text 007: read as a number it would meet no other "007".  tables.py casts what it needs.
+    spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", "false")
+    # A time that does not fit a pattern is a bad row in every version, not an error about what Spark 2 made of it.
+    spark.conf.set("spark.sql.legacy.timeParserPolicy", "CORRECTED")
     return spark

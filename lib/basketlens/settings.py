@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from basketlens import columns as c
 from basketlens.settings_base import Section as _Section
+from basketlens.settings_checks import check_regex, check_time_pattern
 from basketlens.settings_gates import GateSettings
 
 Level = Literal["product", "name", "category", "department"]
@@ -37,9 +38,15 @@ class InputSettings(_Section):
     products: str
     format: Literal["csv", "json", "parquet", "table"]
     products_format: Literal["", "csv", "json", "parquet", "table"]
+    returns: str
+    returns_format: Literal["", "csv", "json", "parquet", "table"]
+    where: str
     delimiter: Annotated[str, Field(min_length=1, max_length=1)]
     encoding: Annotated[str, Field(min_length=1)]
-    timestamp_format: str
+    multiline: bool
+    ignore_corrupt_files: bool
+    decimal: Literal[".", ","]
+    timestamp_formats: list[str]  # Spark datetime patterns, tried in order; "" = ISO 8601
     time_zone: Annotated[str, Field(min_length=1)]
 
     @field_validator("encoding")
@@ -49,6 +56,13 @@ class InputSettings(_Section):
             codecs.lookup(value)
         except LookupError:
             raise ValueError("the name of a charset, such as utf-8, latin-1 or gb18030") from None
+        return value
+
+    @field_validator("timestamp_formats")
+    @classmethod
+    def _are_time_patterns(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            check_time_pattern(pattern)
         return value
 
     @field_validator("time_zone")
@@ -64,9 +78,9 @@ class InputSettings(_Section):
 class CleanSettings(_Section):
     """`[clean]`: how source columns become ours, and which rows are no lines."""
 
-    columns: dict[str, str]  # our name -> source column of the transactions
-    product_columns: dict[str, str]  # our name -> source column of the catalogue
-    return_columns: dict[str, str]  # our name -> source column of the feed of returns
+    columns: dict[str, str]  # our name -> source column of the transactions, or "=" and an SQL expression
+    product_columns: dict[str, str]  # the same for the catalogue
+    return_columns: dict[str, str]  # the same for the feed of returns
     duplicates: Literal["across_files", "everywhere"]
     non_positive_amount: Literal["keep", "reject", "return"]
     name_template: str
@@ -76,6 +90,8 @@ class CleanSettings(_Section):
     max_name_length: Annotated[int, Field(ge=10, le=2000)]
     non_merchandise_departments: list[str]
     non_merchandise_categories: list[str]
+    non_merchandise_codes: list[str]
+    non_merchandise_names: list[str]  # regular expressions, searched in the plain name
     gates: GateSettings
 
     @property
@@ -107,6 +123,20 @@ class CleanSettings(_Section):
             raise ValueError(f"text with {{column}} places; this one cannot be read: {error}") from error
         if value and not all(names):
             raise ValueError("text in which every {} names a source column")
+        return value
+
+    @field_validator("columns", "product_columns")
+    @classmethod
+    def _are_sources(cls, value: dict[str, str]) -> dict[str, str]:
+        if empty := [name for name, source in value.items() if source.strip() == "="]:
+            raise ValueError(f'an SQL expression behind the "=" of {empty[0]}; there is none')
+        return value
+
+    @field_validator("non_merchandise_names")
+    @classmethod
+    def _are_regexes(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            check_regex(pattern)
         return value
 
     @model_validator(mode="after")

@@ -1,22 +1,26 @@
-"""Raw inputs: a retailer's receipts and catalogue, read as they are, with every bad record kept."""
+"""Raw inputs: a retailer's receipts, returns and catalogue, read as they are, with every bad record kept."""
 
-import codecs
-import json
 from collections.abc import Mapping
-from typing import Final
+from typing import NamedTuple
 
-from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from basketlens import columns as c
-from basketlens.errors import InputError
+from basketlens.errors import InputError, SettingsError
 from basketlens.faults import SPARK_ERRORS, spark_says
+from basketlens.formats import CORRUPT, FILE, Opened, open_source
 from basketlens.locations import resolve
 from basketlens.settings import InputSettings
+from basketlens.source_columns import expression, is_expression, source_column
+from basketlens.torn_files import without_torn_files
 
-CORRUPT: Final = "_corrupt_record"  # the text of a record that could not be parsed; null for good ones
-_JSON_LINES_LOOKED_AT: Final = 50
+
+class Source(NamedTuple):
+    """What was read, and what could not be."""
+
+    rows: DataFrame
+    skipped: tuple[str, ...]  # files that were left out because they are torn
 
 
 def read_source(
@@ -27,47 +31,66 @@ def read_source(
     wanted: Mapping[str, str],
     *,
     setting: str,
-) -> DataFrame:
+    where: str = "",
+) -> Source:
     """The wanted source columns, `source` (file or table) and the text of unparsable records.
 
     Only mapped columns are read: personal data in other columns never enters the job.  CSV and JSON come as
-    strings; Parquet and tables keep their types.
+    strings; Parquet and tables keep their types.  An expression becomes a column that bears its text as name.
 
     Args:
         spark: the session.
         given: `[input]`.
         location: path, glob, `package:` file or table.
         kind: csv, json, parquet or table.
-        wanted: setting -> source column, for the message when one is missing.
+        wanted: setting -> source column or "=" expression, for the message when one is missing.
         setting: the setting that named the location, for messages.
+        where: SQL condition; rows that fail it are not read.  Records that could not be parsed are, unless the
+            condition is on folder names alone, for of them it is not known.
 
     Raises:
-        InputError: nothing there, unreadable, empty, or a mapped column is missing.
+        InputError: nothing there, unreadable, empty, a mapped column is missing, or an expression or the
+            condition does not fit the columns.
+        SettingsError: a mapped column has a name that the job needs.
     """
-    path = resolve(location)
-    try:
-        raw = _open(spark, given, path, kind, sorted(set(wanted.values())))
-        found = raw.columns
-    except SPARK_ERRORS as error:
-        raise InputError(
-            f"{setting} = '{location}' cannot be read as {kind}.\n  Spark says: {spark_says(error)}"
-        ) from None
-    if not [name for name in found if name != CORRUPT]:
-        raise InputError(
-            f"{setting} = '{location}' is empty: no {'header' if kind == 'csv' else 'columns'} in it."
-        )
-    missing = [f"'{source}' ({key})" for key, source in wanted.items() if source not in found]
-    if missing:
-        raise InputError(
-            f"{setting} = '{location}' lacks {'a column' if len(missing) == 1 else 'columns'} that the settings map:\n"
-            f"  Missing: {', '.join(missing)}\n"
-            f"  It has:  {', '.join(sorted(name for name in found if name != CORRUPT))}\n"
-            '  Next: map the right column, or "" where the source has none'
-        )
-    source = F.lit(location) if kind == "table" else F.col("_metadata.file_path")
-    corrupt = F.col(CORRUPT) if CORRUPT in found else F.lit(None).cast("string")
-    columns = [F.col(f"`{name}`") for name in sorted(set(wanted.values()))]
-    return raw.select(*columns, corrupt.alias(CORRUPT), source.alias(c.SOURCE))
+    _refuse_our_names(wanted)
+    opened = _opened(spark, given, location, kind, wanted, setting=setting, every_key=bool(where))
+    inside = _within(opened, where, f"{setting} = '{location}'")
+    for key, mapped in wanted.items():
+        if is_expression(mapped):
+            _check_expression(inside, key, expression(mapped))
+    columns = [
+        F.expr(expression(name)).alias(name) if is_expression(name) else source_column(name)
+        for name in sorted(set(wanted.values()))
+    ]
+    origin = F.lit(location) if kind == "table" else F.col(FILE)
+    corrupt = F.col(CORRUPT) if CORRUPT in inside.columns else F.lit(None).cast("string")
+    rows = inside.select(*columns, corrupt.alias(CORRUPT), origin.alias(c.SOURCE), FILE)
+    skipped: tuple[str, ...] = ()
+    if given.ignore_corrupt_files and kind != "table":
+        rows, skipped = without_torn_files(rows, setting=setting)
+    return Source(rows.drop(FILE), skipped)
+
+
+def windowed(where: str, *, since: str = "", until: str = "") -> str:
+    """`input.where` with the run's window filled in.
+
+    Args:
+        where: the condition, with or without `{since}` and `{until}`.
+        since: first day of the window, `YYYY-MM-DD`; "" = none.
+        until: last day, the same.
+
+    Raises:
+        SettingsError: the condition asks for an end of the window that the run does not have.
+    """
+    for name, day in (("since", since), ("until", until)):
+        if f"{{{name}}}" in where and not day:
+            raise SettingsError(
+                f"input.where uses {{{name}}}, but this run has no --{name}.\n  Found: {where}\n"
+                "  Next: give --since YYYY-MM-DD and --until YYYY-MM-DD, or take them out of input.where"
+            )
+        where = where.replace(f"{{{name}}}", day)
+    return where
 
 
 def file_set_version(spark: SparkSession, location: str) -> str:
@@ -92,39 +115,79 @@ def file_set_version(spark: SparkSession, location: str) -> str:
     return f"{row['files']} files, {row['bytes'] or 0} bytes, {(row['mark'] or 0) & (2**64 - 1):016x}"
 
 
-def _open(spark: SparkSession, given: InputSettings, path: str, kind: str, wanted: list[str]) -> DataFrame:
-    if kind == "table":
-        return spark.read.table(path)
-    if kind == "parquet":
-        return spark.read.parquet(path)
-    reader = spark.read.option("encoding", codecs.lookup(given.encoding).name).option("mode", "PERMISSIVE")
-    reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
-    if kind == "json":
-        names = _json_names(spark, given, path, wanted)
-        return (
-            reader.schema(_strings(names)).json(path) if names else spark.createDataFrame([], T.StructType())
+def _opened(
+    spark: SparkSession,
+    given: InputSettings,
+    location: str,
+    kind: str,
+    wanted: Mapping[str, str],
+    *,
+    setting: str,
+    every_key: bool,
+) -> Opened:
+    """The source with all its columns, among them every mapped one."""
+    names = {source for source in wanted.values() if not is_expression(source)}
+    every_key = every_key or len(names) < len(set(wanted.values()))
+    try:
+        opened = open_source(spark, given, resolve(location), kind, names, every_key=every_key)
+    except SPARK_ERRORS as error:
+        raise InputError(
+            f"{setting} = '{location}' cannot be read as {kind}.\n  Spark says: {spark_says(error)}"
+        ) from None
+    found = opened.names
+    if not set(found) - set(opened.folders):
+        raise InputError(
+            f"{setting} = '{location}' is empty: no {'header' if kind == 'csv' else 'columns'} in it."
         )
-    reader = reader.option("sep", given.delimiter).option("header", True).option("escape", '"')
-    # Spaces around a value are kept here and trimmed with every other string in clean.
-    names = _csv_names(reader, path)
-    return reader.schema(_strings(names)).option("enforceSchema", False).csv(path)
+    missing = [f"'{source}' ({key})" for key, source in wanted.items() if source in names.difference(found)]
+    if missing:
+        raise InputError(
+            f"{setting} = '{location}' lacks {'a column' if len(missing) == 1 else 'columns'} that the settings map:\n"
+            f"  Missing: {', '.join(missing)}\n  It has:  {', '.join(sorted(found))}\n"
+            '  Next: map the right column, or "" where the source has none'
+        )
+    return opened
 
 
-def _strings(names: list[str]) -> T.StructType:
-    return T.StructType([T.StructField(name, T.StringType()) for name in [*names, CORRUPT]])
+def _refuse_our_names(wanted: Mapping[str, str]) -> None:
+    """Two columns of one name could not be told apart."""
+    for key, source in wanted.items():
+        if source.lower() in (c.SOURCE, CORRUPT, FILE):
+            raise SettingsError(
+                f'{key} = "{source}" is a name that the job itself uses.\n  Next: write it as an expression, "={source}"'
+            )
 
 
-def _csv_names(reader: DataFrameReader, path: str) -> list[str]:
-    return [name.lstrip("\ufeff") for name in reader.csv(path).columns if name != CORRUPT]
+def _within(opened: Opened, where: str, place: str) -> DataFrame:
+    """The rows that the condition holds for, and unparsable records of which that is not known."""
+    if not where:
+        return opened.rows
+    try:
+        inside = opened.rows.filter(where)
+    except SPARK_ERRORS as error:
+        raise InputError(
+            f"input.where does not fit {place}.\n  Found:      {where}\n"
+            f"  Spark says: {spark_says(error)}\n  It has:     {', '.join(sorted(opened.names))}"
+        ) from None
+    folders = opened.rows.select(*map(source_column, opened.folders))
+    if CORRUPT not in opened.rows.columns or _fits(folders, where):
+        return inside
+    return opened.rows.filter(F.expr(where) | F.col(CORRUPT).isNotNull())
 
 
-def _json_names(spark: SparkSession, given: InputSettings, path: str, wanted: list[str]) -> list[str]:
-    """Keys of the first lines; a wanted key is believed in only when at least one of them has it."""
-    names: set[str] = set()
-    for row in spark.read.text(path).limit(_JSON_LINES_LOOKED_AT).collect():  # bounded: 50 lines
-        try:
-            record = json.loads(row[0].lstrip("\ufeff"))
-        except ValueError:
-            continue
-        names.update(record if isinstance(record, dict) else ())
-    return sorted(names & set(wanted)) or sorted(names)
+def _fits(rows: DataFrame, condition: str) -> bool:
+    try:
+        rows.filter(condition)
+    except SPARK_ERRORS:
+        return False
+    return True
+
+
+def _check_expression(rows: DataFrame, key: str, sql: str) -> None:
+    """One value per row: aggregates, windows and generators are refused, as in any condition."""
+    try:
+        rows.filter(F.expr(sql).isNotNull())
+    except SPARK_ERRORS as error:
+        raise InputError(
+            f'{key} = "={sql}" is no expression over the columns of its source.\n  Spark says: {spark_says(error)}'
+        ) from None

@@ -27,7 +27,7 @@ class StageIO(Protocol):
         """Whether a table was published by an earlier run."""
 
     def source(self, name: str, wanted: Mapping[str, str]) -> DataFrame:
-        """Raw receipts or catalogue: the wanted source columns (setting -> column)."""
+        """Raw receipts, returns or catalogue: the wanted source columns (setting -> column or expression)."""
 
     def rows_read(self, name: str) -> int:
         """Rows that came out of a source, seen by the first write that read it.

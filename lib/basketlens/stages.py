@@ -13,6 +13,7 @@ from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
 
 RAW_LINES: Final = "raw_lines"  # input.transactions
+RAW_RETURNS: Final = "raw_returns"  # input.returns
 RAW_PRODUCTS: Final = "raw_products"  # input.products
 
 
@@ -31,7 +32,7 @@ class Stage(NamedTuple):
 # fmt: off
 STAGES: Final[Mapping[str, Stage]] = {
     #                          reads                                          writes                                     settings
-    "clean":  Stage(clean.run,  ("raw_lines", "raw_products"),                ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), clean.extra),
+    "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), clean.extra),
     "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    embed.extra),
     "link":   Stage(link.run,   ("items", "products", "embeddings"),          ("links", "link_stats"),                   ("link",)),
     "mine":   Stage(mine.run,   ("lines", "products"),                        ("itemsets", "rules"),                     ("mine",)),

@@ -8,6 +8,8 @@ from basketlens.run import Outcome
 
 _COUNTED = ("items", "itemsets", "rules", "links")  # tables, in the order in which people ask
 
+_FILES_NAMED = 5
+
 
 def show(outcomes: Sequence[Outcome], root: str) -> None:
     """Print the summary of a run to standard output."""
@@ -28,6 +30,8 @@ def lines_of(outcomes: Sequence[Outcome], root: str) -> Iterator[str]:
             f"{'rows':<9} {figures['rows_kept'] + figures['rows_rejected']:,} read, {figures['rows_kept']:,} kept,"
             f" {figures['rows_rejected']:,} rejected, {figures['rows_merged']:,} merged into another line"
         )
+    if skipped := figures.get("skipped_files"):
+        yield f"{'skipped':<9} {_skipped(skipped)}"
     yield from (f"{'warning':<9} {said}" for said in figures.get("quality_warnings", ()))
     yield from (f"{table:<9} {rows[table]:,}" for table in _COUNTED if table in rows)
     if top := figures.get("top_associations"):
@@ -38,6 +42,12 @@ def lines_of(outcomes: Sequence[Outcome], root: str) -> Iterator[str]:
     if "report" in figures:
         yield f"{'report':<9} {figures['report']}"
     yield f"{'tables':<9} {root}"
+
+
+def _skipped(files: Sequence[str]) -> str:
+    """How many files were left out, and the first of them; all are in the manifest."""
+    named = ", ".join(files[:_FILES_NAMED]) + (", ..." if len(files) > _FILES_NAMED else "")
+    return f"{len(files):,} {'file' if len(files) == 1 else 'files'} that could not be read: {named}"
 
 
 def _association(

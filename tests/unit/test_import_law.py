@@ -12,6 +12,7 @@ FILES = sorted(LIB.rglob("*.py"))
 READERS = {
     "tables.py",
     "sources.py",
+    "formats.py",
     "run.py",
     "settings_files.py",
     "privacy_key.py",

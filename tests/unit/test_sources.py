@@ -6,7 +6,8 @@ import pytest
 
 from basketlens.clean.mapping import sold_at
 from basketlens.errors import InputError
-from basketlens.sources import CORRUPT, file_set_version, read_source
+from basketlens.formats import CORRUPT
+from basketlens.sources import file_set_version, read_source
 from tests.builders import settings
 
 WANTED = {"clean.columns.basket_id": "receipt", "clean.columns.product_id": "sku"}
@@ -14,7 +15,7 @@ WANTED = {"clean.columns.basket_id": "receipt", "clean.columns.product_id": "sku
 
 def read(spark, path, kind, *assignments, wanted=WANTED):
     given = settings(*assignments).input
-    return read_source(spark, given, str(path), kind, wanted, setting="input.transactions")
+    return read_source(spark, given, str(path), kind, wanted, setting="input.transactions").rows
 
 
 def values(rows):

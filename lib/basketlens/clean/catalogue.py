@@ -1,6 +1,8 @@
 """The catalogue: one row per product, with a plain name."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -8,29 +10,28 @@ from pyspark.sql import functions as F
 from basketlens import columns as c
 from basketlens.clean.mapping import number, text
 from basketlens.clean.names import composed, with_plain_name
-from basketlens.settings import CleanSettings
+from basketlens.settings import CleanSettings, Settings
 
 _LABELS = (c.PRODUCT_NAME, c.CATEGORY, c.DEPARTMENT, c.BRAND, c.UNIT_COST)
 
 
-def products_of(rows: DataFrame, mapped: Mapping[str, str], clean: CleanSettings, sold: Column) -> DataFrame:
+def products_of(rows: DataFrame, mapped: Mapping[str, str], settings: Settings, sold: Column) -> DataFrame:
     """One row per product id of `rows` (a catalogue, or transactions that carry names).
 
     Args:
         rows: source rows.
         mapped: our name -> source column.
-        clean: `[clean]`.
+        settings: `[clean]`, and `[input]` for numbers in text.
         sold: when the row was seen, for ties; null in a catalogue.
     """
+    clean, cost = settings.clean, mapped.get(c.UNIT_COST)
     labelled = rows.select(
         text(rows, mapped, c.PRODUCT_ID).alias(c.PRODUCT_ID),
         source_name(rows, mapped, clean.name_template).alias(c.PRODUCT_NAME),
         *(text(rows, mapped, name).alias(name) for name in (c.CATEGORY, c.DEPARTMENT, c.BRAND)),
-        (
-            number(rows, mapped[c.UNIT_COST], "DOUBLE")
-            if mapped.get(c.UNIT_COST)
-            else F.lit(None).cast("double")
-        ).alias(c.UNIT_COST),
+        (number(rows, cost, "DOUBLE", settings.input) if cost else F.lit(None).cast("double")).alias(
+            c.UNIT_COST
+        ),
         sold.alias(c.SOLD_AT),
     ).filter(F.col(c.PRODUCT_ID).isNotNull())
     return (
@@ -59,13 +60,16 @@ def most_frequent_labels(rows: DataFrame) -> DataFrame:
 
 
 def with_is_merchandise(products: DataFrame, clean: CleanSettings) -> DataFrame:
-    """Whether a product is one: not in a department or category of fuel, coupons, postage and the like."""
+    """Whether a product is one, by department, category, code and name: fuel, coupons, postage and the like are none."""
 
     def listed(name: str, values: list[str]) -> Column:
         wanted = [value.strip().lower() for value in values]
         return F.coalesce(F.lower(F.col(name)).isin(wanted), F.lit(False)) if wanted else F.lit(False)
 
-    excluded = listed(c.DEPARTMENT, clean.non_merchandise_departments) | listed(
-        c.CATEGORY, clean.non_merchandise_categories
-    )
-    return products.withColumn(c.IS_MERCHANDISE, ~excluded)
+    rules = [
+        listed(c.DEPARTMENT, clean.non_merchandise_departments),
+        listed(c.CATEGORY, clean.non_merchandise_categories),
+        listed(c.PRODUCT_ID, clean.non_merchandise_codes),
+        *(F.coalesce(F.col(c.PRODUCT_NAME).rlike(p), F.lit(False)) for p in clean.non_merchandise_names),
+    ]
+    return products.withColumn(c.IS_MERCHANDISE, ~reduce(or_, rules))

@@ -31,8 +31,7 @@ def merged_lines(sales: DataFrame) -> DataFrame:
     amount = F.when(is_whole, F.col(c.AMOUNT)).otherwise(F.round(share, 4).cast("decimal(18,4)"))
     first = (F.min(name).alias(name) for name in (c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.PROMOTION))
     return (
-        sales.withColumn(c.QUANTITY, quantity)
-        .withColumn(c.AMOUNT, amount)
+        sales.withColumns({c.QUANTITY: quantity, c.AMOUNT: amount})
         .groupBy(c.BASKET_ID, c.PRODUCT_ID, c.SOLD_ON)
         .agg(
             *first,

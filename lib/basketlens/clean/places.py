@@ -16,8 +16,13 @@ REJECT: Final = "reject"  # has a reason of its own
 
 
 def receipt() -> Column:
-    """The basket in which the goods were bought: for a return, the one that it refers to."""
-    return F.coalesce(c.RETURNED_BASKET_ID, c.BASKET_ID)
+    """The basket in which the goods were bought: for a return, the one that it refers to if any."""
+    return F.coalesce(F.when(is_return(), F.col(c.RETURNED_BASKET_ID)), F.col(c.BASKET_ID))
+
+
+def is_return() -> Column:
+    """Whether the row takes goods back."""
+    return F.coalesce(F.col(c.QUANTITY) < 0, F.lit(False))
 
 
 def with_kind(rows: DataFrame, *, has_line_ids: bool) -> DataFrame:
@@ -43,12 +48,7 @@ def with_kind(rows: DataFrame, *, has_line_ids: bool) -> DataFrame:
             .repartition("receipt")
         )
         is_alone = _is_alone("receipt", "place") & _is_alone("receipt", "line")
-    kind = (
-        F.when(~is_good, REJECT)
-        .when(~is_alone, SHARED)
-        .when(F.coalesce(c.QUANTITY, F.lit(1.0)) > 0, SALE)
-        .otherwise(RETURN)
-    )
+    kind = F.when(~is_good, REJECT).when(~is_alone, SHARED).when(is_return(), RETURN).otherwise(SALE)
     return placed.withColumn(KIND, kind).drop("place", "receipt", "line")
 
 

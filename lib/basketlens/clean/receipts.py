@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from basketlens import columns as c
 from basketlens.clean import reasons
 from basketlens.clean.mapping import blank_to_null, number, sold_at, text
+from basketlens.formats import CORRUPT
 from basketlens.settings import CleanSettings, InputSettings
-from basketlens.sources import CORRUPT
+from basketlens.source_columns import source_column
 from basketlens.windows import DayWindow
 
 CONTENT: Final = "content"  # long, hash of the mapped values: equal for equal rows
@@ -42,7 +43,7 @@ def typed(feed: Feed, given: InputSettings, clean: CleanSettings) -> DataFrame:
     """
     rows, mapped = feed.rows, feed.mapped
     names = [name for name, source in mapped.items() if source and name not in _HELD_BACK]
-    values = [F.col(f"`{mapped[name]}`").cast("string").alias(name) for name in names]
+    values = [source_column(mapped[name]).cast("string").alias(name) for name in names]
     every_name = sorted({*clean.columns, *clean.return_columns} - set(_HELD_BACK))
     as_read = dict(zip(names, values, strict=True))
     kept = [as_read.get(name, F.lit(None).cast("string").alias(name)) for name in every_name]
@@ -60,8 +61,8 @@ def typed(feed: Feed, given: InputSettings, clean: CleanSettings) -> DataFrame:
         text(rows, mapped, bought_in).alias(c.RETURNED_BASKET_ID),
         when.alias(c.SOLD_AT),
         _day(when, given.time_zone).alias(c.SOLD_ON),
-        _quantity(rows, mapped, feed.is_returns).alias(c.QUANTITY),
-        _amount(rows, mapped).alias(c.AMOUNT),
+        _quantity(feed, given).alias(c.QUANTITY),
+        _amount(feed, given).alias(c.AMOUNT),
         *(_given(mapped, name).alias(f"given_{name}") for name in (c.QUANTITY, c.AMOUNT)),
         F.lit(bool(mapped.get(c.SOLD_AT))).alias(_HAS_TIME),
         F.lit(feed.is_returns).alias(FROM_RETURNS),
@@ -85,20 +86,20 @@ def _day(when: Column, time_zone: str) -> Column:
     return F.to_date(when if time_zone == "UTC" else F.from_utc_timestamp(when, time_zone))
 
 
-def _quantity(rows: DataFrame, mapped: Mapping[str, str], is_returns: bool) -> Column:
+def _quantity(feed: Feed, given: InputSettings) -> Column:
     """Units; 1 where the source counts none, for then a row is a unit.  NaN and infinity are no quantities."""
-    source = mapped.get(c.QUANTITY)
-    value = number(rows, source, "DOUBLE") if source else F.lit(1.0)
+    source = feed.mapped.get(c.QUANTITY)
+    value = number(feed.rows, source, "DOUBLE", given) if source else F.lit(1.0)
     units = F.when(F.abs(value) < F.lit(float("inf")), value)  # NaN counts as above infinity in Spark
-    return -F.abs(units) if is_returns else units
+    return -F.abs(units) if feed.is_returns else units
 
 
-def _amount(rows: DataFrame, mapped: Mapping[str, str]) -> Column:
+def _amount(feed: Feed, given: InputSettings) -> Column:
     """Money of the line: given, or price times quantity."""
-    if mapped.get(c.AMOUNT):
-        return number(rows, mapped[c.AMOUNT], _MONEY)
-    if mapped.get(c.UNIT_PRICE):
-        money = number(rows, mapped[c.UNIT_PRICE], "DOUBLE") * _quantity(rows, mapped, is_returns=False)
+    if amount := feed.mapped.get(c.AMOUNT):
+        return number(feed.rows, amount, _MONEY, given)
+    if price := feed.mapped.get(c.UNIT_PRICE):
+        money = number(feed.rows, price, "DOUBLE", given) * _quantity(feed, given)
         # A product too large for the type is no amount: null here, `bad_amount` in `with_reasons`.
         return F.when(F.abs(money) < _LARGEST, F.round(money, 4)).cast("decimal(18,4)")
     return F.lit(None).cast("decimal(18,4)")
@@ -116,7 +117,7 @@ def _with_sign(rows: DataFrame, policy: str) -> DataFrame:
 def _given(mapped: Mapping[str, str], name: str) -> Column:
     """Whether the source has a value there, readable or not."""
     source = mapped.get(name) or (mapped.get(c.UNIT_PRICE) if name == c.AMOUNT else "")
-    return blank_to_null(F.col(f"`{source}`").cast("string")).isNotNull() if source else F.lit(False)
+    return blank_to_null(source_column(source).cast("string")).isNotNull() if source else F.lit(False)
 
 
 def with_reasons(rows: DataFrame, products: DataFrame, window: DayWindow, policy: str) -> DataFrame:

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens.clean.places import is_return
 from basketlens.clean.reasons import CANCELLED, RETURN_MATCHED, RETURN_UNMATCHED
 from basketlens.clean.receipts import CONTENT
 
@@ -23,11 +24,6 @@ _DECIMALS: Final = 6  # of units: what is smaller is the noise of floating-point
 def units() -> Column:
     """Units of a row, a return's too, without sign; a sale without a quantity is one unit."""
     return F.abs(F.coalesce(c.QUANTITY, F.lit(1.0)))
-
-
-def is_return() -> Column:
-    """Whether the row takes goods back."""
-    return F.coalesce(F.col(c.QUANTITY) < 0, F.lit(False))
 
 
 def with_netted(rows: DataFrame, owner: Column, *, by_time: bool) -> DataFrame:

@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
-from basketlens.clean.places import KIND, RETURN, SALE, SHARED, receipt
+from basketlens.clean.places import KIND, RETURN, SALE, SHARED, is_return, receipt
 from basketlens.clean.repeats import with_repeated_line_ids, with_repeated_rows
-from basketlens.clean.returns import LEFT, is_return, units, with_netted, with_return_reasons
+from basketlens.clean.returns import LEFT, units, with_netted, with_return_reasons
 from basketlens.stage_io import StageIO
 
 _BUYER = [c.CUSTOMER_KEY, c.PRODUCT_ID]

@@ -15,9 +15,9 @@ from basketlens.clean.catalogue import products_of
 from basketlens.clean.customers import with_customer_key
 from basketlens.clean.items import items_of
 from basketlens.clean.lines import merged_lines, rejects_of, single_lines
-from basketlens.clean.places import KIND, REJECT, SHARED, with_kind
+from basketlens.clean.places import KIND, REJECT, SHARED, is_return, with_kind
 from basketlens.clean.receipts import CONTENT, FROM_RETURNS, IS_UNKNOWN, Feed, typed, with_reasons
-from basketlens.clean.returns import LEFT, is_return
+from basketlens.clean.returns import LEFT
 from basketlens.clean.settle import Settled, settle
 from basketlens.errors import InputError
 from basketlens.settings import Settings
@@ -90,10 +90,10 @@ def _products(io: StageIO, settings: Settings, raw: DataFrame) -> DataFrame:
     clean = settings.clean
     if settings.input.products:
         rows = io.source("raw_products", mapping.wanted_products(clean))
-        return products_of(rows, clean.product_columns, clean, sold=F.lit(None).cast("timestamp"))
+        return products_of(rows, clean.product_columns, settings, sold=F.lit(None).cast("timestamp"))
     source = clean.columns.get(c.SOLD_AT)
     sold = mapping.sold_at(raw, source, settings.input) if source else F.lit(None).cast("timestamp")
-    return products_of(raw, clean.columns, clean, sold=sold)
+    return products_of(raw, clean.columns, settings, sold=sold)
 
 
 def _counts() -> Mapping[str, Column]:

@@ -4,7 +4,6 @@ import os
 import stat
 
 import pytest
-from pyspark.sql import functions as F
 
 from basketlens import privacy_key
 from basketlens.clean.customers import with_customer_key
@@ -14,21 +13,11 @@ from tests.builders import settings
 SECRET = "correct horse battery staple"
 
 
-@pytest.fixture
-def key_file(tmp_path, monkeypatch):
-    monkeypatch.delenv(privacy_key.VARIABLE, raising=False)
-    privacy_key.read_secret.cache_clear()
-    path = tmp_path / "privacy.key"
-    path.write_text(SECRET + "\n")
-    path.chmod(0o600)
-    yield path
-    privacy_key.read_secret.cache_clear()
-
-
 def test_keys_are_hmac_sha256_of_the_trimmed_id(spark, key_file):
     rows = spark.createDataFrame([("4711",), (" 4711 ",), ("Zoë",), ("",), (None,)], "card string")
     found = [
-        row.customer_key for row in with_customer_key(rows, F.col("card"), key_file=str(key_file)).collect()
+        row.customer_key
+        for row in with_customer_key(rows, {"customer_id": "card"}, key_file=str(key_file)).collect()
     ]
     expected = [
         hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()[:32] for text in ("4711", "Zoë")
@@ -38,7 +27,7 @@ def test_keys_are_hmac_sha256_of_the_trimmed_id(spark, key_file):
 
 def test_the_secret_is_in_no_plan(spark, key_file, capsys):
     rows = spark.createDataFrame([("4711",)], "card string")
-    with_customer_key(rows, F.col("card"), key_file=str(key_file)).explain("extended")
+    with_customer_key(rows, {"customer_id": "card"}, key_file=str(key_file)).explain("extended")
     assert SECRET not in capsys.readouterr().out
 
 

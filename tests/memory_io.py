@@ -1,9 +1,8 @@
 """The clean stage on tables in memory, and its figures."""
 
-import pytest
 from pyspark.sql import functions as F
 
-from basketlens.sources import CORRUPT
+from basketlens.formats import CORRUPT
 from basketlens.stage_io import Written
 from basketlens.tables import CONTRACTS
 from tests.builders import table, text_rows
@@ -53,8 +52,3 @@ class MemoryIO:
 
     def note(self, **figures):
         self.figures.update(figures)
-
-
-@pytest.fixture(scope="session")
-def memory_io(spark):
-    return lambda sources: MemoryIO(spark, sources)
