@@ -19,7 +19,7 @@ _JSON_LINES_LOOKED_AT: Final = 1000
 _MOST_FIELDS: Final = 100_000  # of one CSV record; a longer one stops Spark's parser, and with it the job
 _NUL: Final = "\x00"
 # The folders name=value at the end of a path, and a file behind them; the path before them must be no glob.
-_PARTITIONS: Final = re.compile(r"^(?P<base>[^*?\[{]*)/(?:[^/=]+=[^/]*/?)+(?:[^/=]+/?)?$")
+_PARTITIONS: Final = re.compile(r"^(?P<base>[^*?\[{]*?)/(?:[^/=]+=[^/]*/)*[^/=]+=[^/]*(?:/[^/=]+)?/?$")
 
 
 class Opened(NamedTuple):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from basketlens import columns as c
 from basketlens.errors import InputError, SettingsError
@@ -169,15 +170,16 @@ def _within(opened: Opened, where: str, place: str) -> DataFrame:
             f"input.where does not fit {place}.\n  Found:      {where}\n"
             f"  Spark says: {spark_says(error)}\n  It has:     {', '.join(sorted(opened.names))}"
         ) from None
-    folders = opened.rows.select(*map(source_column, opened.folders))
-    if CORRUPT not in opened.rows.columns or _fits(folders, where):
+    if CORRUPT not in opened.rows.columns or _is_about_folders(opened, where):
         return inside
     return opened.rows.filter(F.expr(where) | F.col(CORRUPT).isNotNull())
 
 
-def _fits(rows: DataFrame, condition: str) -> bool:
+def _is_about_folders(opened: Opened, where: str) -> bool:
+    # A table of its own: below a selection Spark would find the columns that were not selected.
+    folders = T.StructType([field for field in opened.rows.schema if field.name in opened.folders])
     try:
-        rows.filter(condition)
+        opened.rows.sparkSession.createDataFrame([], folders).filter(where)
     except SPARK_ERRORS:
         return False
     return True

@@ -1,5 +1,7 @@
 """Bad input through the real runner: one clear message, a logged failure, and the tables of the last good run untouched."""
 
+import gzip
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +73,20 @@ def test_a_header_that_differs_between_files_is_said(spark, tmp_path, clean):
     (folder / "2.csv").write_text(HEADER.replace("sku,card", "card,sku") + GOOD)
     with pytest.raises(InputError, match="CSV header does not conform"):
         clean(None)
+
+
+def test_torn_files_that_were_left_out_stand_in_the_run(clean, tmp_path):
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    (folder / "1.csv").write_text(HEADER + GOOD)
+    torn = gzip.compress((HEADER + GOOD.replace("b1", "b2") * 5000).encode())
+    (folder / "2.csv.gz").write_bytes(torn[: len(torn) // 2])
+    with pytest.raises(InputError, match="cannot be read"):
+        clean(None)
+    outcome = clean(None, "input.ignore_corrupt_files=true")
+    assert outcome.rows["lines"] == 1
+    manifest = json.loads((tmp_path / "tables" / "_manifests" / "clean.json").read_text())
+    assert manifest["figures"]["skipped_files"] == [f"file:{folder}/2.csv.gz"]
 
 
 def test_no_key_for_customers_is_said(clean):

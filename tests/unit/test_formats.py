@@ -144,13 +144,14 @@ def test_folder_names_are_columns_of_text(spark, by_day):
         assert values(rows, "receipt", "dt", "store") == (expected, []), place
 
 
-def test_a_condition_on_folders_opens_no_other_file(spark, by_day):
+def test_a_condition_on_folders_decides_which_are_read(spark, by_day, capsys):
     kind, root = by_day
-    for torn in root.glob("dt=2025-02-01/**/*.*"):
-        if torn.is_file():
-            torn.write_bytes(b"torn: reading this as Parquet or gzip would fail")
     rows = read(spark, root, kind, wanted=WANTED, where="dt < '2025-02-01' AND store = '007'")
     assert pair(rows) == ([("b2025-01-31", "p1")], [])
+    rows.explain()
+    plan = capsys.readouterr().out
+    assert "PartitionFilters: [" in plan
+    assert "PartitionFilters: []" not in plan
 
 
 def test_all_files_below_a_folder_are_read(spark, tmp_path):

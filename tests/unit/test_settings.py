@@ -46,6 +46,8 @@ def test_set_takes_toml_values(text, value):
         pytest.param("finetune.enabled=true", ["finetune.enabled", "False"], id="not-available-yet"),
         pytest.param("privacy.min_customers=20", ["privacy.min_customers", "less than or equal to 0"], id="no-silent-floor"),
         pytest.param("mine.min_count", ["section.key=value"], id="no-equals"),
+        pytest.param("clean.columns.store_id==", ["clean.columns", "behind the", "store_id"], id="empty-expression"),
+        pytest.param("input.decimal=;", ["input.decimal", "'.' or ','"], id="decimal"),
     ],
 )  # fmt: skip
 def test_wrong_settings_say_where_and_what(assignment, parts):
@@ -54,6 +56,52 @@ def test_wrong_settings_say_where_and_what(assignment, parts):
     message = str(error.value)
     assert [part for part in parts if part not in message] == [], message
     assert error.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["foo", "YYYY", "yyyyyyy", "yyyy-MM-dd'T", "yyyy]", "yyyy#", "E dd.MM.yyyy", "q", "u", "w", "MMMMM", "HHH", "SSSSSSSSSS",
+     "VVV", "V", "OO", "XXXXXX", "aa", "ddd", "e", "n"],
+)  # fmt: skip
+def test_wrong_time_patterns_are_refused(pattern):
+    with pytest.raises(SettingsError, match=r"input\.timestamp_formats"):
+        load_settings("local", [f'input.timestamp_formats=["yyyy", "{pattern}"]'], {})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "dd.MM.yyyy HH:mm",
+        "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]",
+        "hh:mm a, d MMM yy",
+        "yyyyDDD VV",
+        "yyyy G z",
+        "O",
+        "OOOO",
+        "ZZZZ",
+    ],
+)
+def test_time_patterns(pattern):
+    chosen = load_settings("local", [f'input.timestamp_formats=["{pattern}"]'], {})
+    assert chosen.input.timestamp_formats == [pattern]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part"),
+    [
+        pytest.param("(", "unterminated subpattern", id="no-regex"),
+        pytest.param("", "not empty", id="empty"),
+        pytest.param("(?P<a>x)", "groups other than", id="python-group"),
+        pytest.param("x{,3}", "without its lower end", id="python-repetition"),
+        pytest.param(r"x\\Z", "escapes", id="end-of-text"),
+        pytest.param("[a-z&&[^b]]", "set within a set", id="java-set"),
+    ],
+)
+def test_wrong_name_patterns_are_refused(pattern, part):
+    with pytest.raises(SettingsError) as error:
+        load_settings("local", [f'clean.non_merchandise_names=["{pattern}"]'], {})
+    assert [p for p in ("clean.non_merchandise_names", part) if p not in str(error.value)] == [], error.value
 
 
 def test_a_variable_is_named_in_its_error():

@@ -33,6 +33,19 @@ def test_a_run_says_what_came_out():
     ]
 
 
+def test_files_left_out_are_named():
+    files = [f"file:/in/{i}.csv" for i in range(7)]
+    [line] = [
+        line
+        for line in lines_of([Outcome("clean", "done", {}, {"skipped_files": files[:1]}, 1.0)], "/t")
+        if "skipped" in line
+    ]
+    assert line == "skipped   1 file that could not be read: file:/in/0.csv"
+    outcome = Outcome("clean", "done", {}, {**CLEAN, "skipped_files": files}, 1.0)
+    shown = list(lines_of([outcome], "/t"))[1]
+    assert shown == f"skipped   7 files that could not be read: {', '.join(files[:5])}, ..."
+
+
 def test_a_run_that_did_nothing_says_so():
     outcomes = [Outcome("serve", "skipped", {"cross_sell": 3}, {}, 0.1)]
     assert next(lines_of(outcomes, "/t")).startswith("Nothing has changed")

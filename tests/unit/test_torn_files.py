@@ -36,7 +36,7 @@ def tear(data, how):
         return data[: len(data) // 2]
     if how == "garbled":  # header and footer stay
         return data[:2000] + bytes(2000) + data[4000:]
-    return {"empty": b"", "other": b"this is something else"}[how]
+    return b"this is something else"
 
 
 @pytest.fixture
@@ -58,9 +58,7 @@ def folder(tmp_path):
     ("kind", "files"),
     [
         pytest.param("parquet", {"1.parquet": "other", "2.parquet": "", "3.parquet": "cut"}, id="parquet"),
-        pytest.param(
-            "parquet", {"1.parquet": "", "2 ü.parquet": "garbled", "3.parquet": "empty"}, id="pages"
-        ),
+        pytest.param("parquet", {"1.parquet": "", "2 ü.parquet": "garbled", "3.parquet": "cut"}, id="pages"),
         pytest.param("csv", {"1.csv.gz": "cut", "2.csv.gz": "", "3.csv.gz": "other"}, id="csv"),
         pytest.param("csv", {"1.csv.gz": "other", "11.csv.gz": "", "12.csv.gz": ""}, id="csv-first"),
         pytest.param("json", {"dt=1/1.json.gz": "", "dt=2/2.json.gz": "cut"}, id="json"),
@@ -97,7 +95,7 @@ def test_nothing_is_left_out_of_whole_files(spark, folder):
 
 
 def test_when_every_file_is_torn_there_is_no_input(spark, folder):
-    with pytest.raises(InputError, match="No file of input.transactions can be read to its end"):
+    with pytest.raises(InputError, match=r"No file of input\.transactions can be read to its end"):
         read(spark, folder("csv", {"1.csv.gz": "cut", "2.csv.gz": "cut"}), "csv", LENIENT)
 
 

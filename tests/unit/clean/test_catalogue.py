@@ -68,3 +68,40 @@ def test_one_name_with_two_codes_is_one_item(spark, memory_io):
         ("category", "TEA"): 0,
         ("department", "GROCERY"): 2,
     }
+
+
+SOLD_WITH_GOODS = [
+    "Postage", "DOTCOM POSTAGE", "Delivery fee", "Next day carriage", "Bank Charges", "Amazon fee", "Bottle deposits",
+    "CRV deposit nt/f", "Carrier bag", "5p carrier bag", "Bag levy", "E-gift card", "Gift Voucher £20.00",
+    "Outside vendors gift cards, misc items", "Gasoline-regular unleaded, fuel", "Diesel", "Petrol 95", "Coupon",
+    "Coupons/store & mfg", "Donations", "Discount",
+]  # fmt: skip
+GOODS = [
+    "Trash bags", "Gift bag", "Gift-wrap everyday", "Gas relief", "Lighter fuel", "Fuel additive", "Gas cans and funnels",
+    "Coupon book", "Coupon wallet", "Gift card holder", "Postage scale", "Coffee", "Toffees", "Tea bags & bulk tea",
+    "Lime deposit remover", "Night deposit bag", "Diesel jeans", "Shipping tape", "Turbo charge cable", "Doorbell, service bell",
+    "Milk, delivery brand", "Soft drinks bottle returnable, coupon aisle", "Shopping bag", "Card game",
+]  # fmt: skip
+
+
+def test_what_is_sold_with_goods_is_told_from_goods_by_name(spark, memory_io):
+    rows = [{"sku": title, "title": title, "group": "x"} for title in [*SOLD_WITH_GOODS, *GOODS]]
+    io = memory_io({"raw_lines": (RECEIPT, [{"sku": "Coffee"}]), "raw_products": (PRODUCT, rows)})
+    run(io, settings(NO_CUSTOMER, 'input.products="x"'))
+    found = products(io)
+    assert [title for title in SOLD_WITH_GOODS if found[title].is_merchandise] == []
+    assert [title for title in GOODS if not found[title].is_merchandise] == []
+
+
+def test_codes_and_names_of_no_merchandise(spark, memory_io):
+    rows = [
+        {"sku": "Dummy1 "},
+        {"sku": "p2", "title": "Tap water, 1 l"},
+        {"sku": "p3", "title": " "},
+        {"sku": "p4"},
+    ]
+    io = memory_io({"raw_lines": (RECEIPT, [{"sku": "p4"}]), "raw_products": (PRODUCT, rows)})
+    rules = ('clean.non_merchandise_codes=["DUMMY1"]', "clean.non_merchandise_names=['^tap .*\\d l$']")
+    run(io, settings(NO_CUSTOMER, 'input.products="x"', *rules))
+    found = {product: row.is_merchandise for product, row in products(io).items()}
+    assert found == {"Dummy1": False, "p2": False, "p3": True, "p4": True}
