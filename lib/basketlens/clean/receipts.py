@@ -142,7 +142,7 @@ def with_reasons(rows: DataFrame, products: DataFrame, window: DayWindow, policy
         F.col(FROM_RETURNS), F.col(c.RETURNED_BASKET_ID).isNull() & F.col(c.CUSTOMER_KEY).isNull()
     ).otherwise(F.col(c.BASKET_ID).isNull())
     has_product, is_named = F.col(c.PRODUCT_ID).isNotNull(), F.coalesce("is_named", F.lit(False))
-    is_free = F.lit(policy == "reject") & (F.col(c.AMOUNT) <= 0) & (F.coalesce(c.QUANTITY, F.lit(1.0)) > 0)
+    is_free = F.lit(policy == "reject") & (F.col(c.AMOUNT) <= 0) & (F.coalesce(c.QUANTITY, F.lit(1.0)) >= 0)
     outside = F.lit(False) if window.is_whole else ~window.condition(F.col(c.SOLD_ON))
     faults = {
         reasons.MISSING_BASKET: no_receipt,
