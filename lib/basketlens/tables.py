@@ -144,8 +144,10 @@ class Tables:
         seen = Observation(f"{name}")
         aggregates = [F.count("*").alias("rows"), *((v.alias(k)) for k, v in (measures or {}).items())]
         if day := PARTITIONED.get(name):
-            # Else every task writes a file for every day; large days are still cut by adaptive execution.
-            writer = df.hint("rebalance", day).observe(seen, *aggregates).write.partitionBy(day)
+            # Else every task writes a file for every day; adaptive execution still cuts large days.  In SQL, because
+            # the DataFrame's `hint` takes no column in Spark 3.5.
+            by_day = self.spark.sql(f"SELECT /*+ REBALANCE({day}) */ * FROM {{rows}}", rows=df)
+            writer = by_day.observe(seen, *aggregates).write.partitionBy(day)
         else:
             writer = df.observe(seen, *aggregates).write
         writer.mode("overwrite").parquet(f"{self._staging}/{name}")

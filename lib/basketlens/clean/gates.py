@@ -142,7 +142,7 @@ def _shares(gates: GateSettings, figures: Mapping[str, float]) -> Iterator[Verdi
             share = float(figures[limit.part] / whole) if whole else 0.0
             said = (
                 f"{_percent(share)} of {int(whole):,} {limit.what};"
-                f" clean.gates.{limit.metric} allows {_percent(limit.max)}"
+                f" clean.gates.{limit.metric.partition('.')[0]} allows {_percent(limit.max)}"
             )
             yield _verdict(limit.metric, limit.gate, share, None, limit.max, said)
 

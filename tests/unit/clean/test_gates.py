@@ -65,7 +65,7 @@ def test_a_share_at_below_and_above_its_limit(name, action):
     assert {(v.low, v.high, v.action) for v in found.values()} == {(None, 0.3, action)}
     assert words in found[at + 1].detail
     assert f"of {whole:,}" in found[at + 1].detail
-    assert "allows 30%" in found[at + 1].detail
+    assert f"clean.gates.{section} allows 30%" in found[at + 1].detail
     assert not found[at + 1].detail.startswith("30% ")
 
 
