@@ -75,7 +75,8 @@ class Row:
         self.units = number(values["units"], float)
         self.paid = None if from_returns else number(values["paid"], Decimal)
         if from_returns:
-            self.units = -abs(self.units) if self.units is not None else None
+            blank = None if text(values["units"]) else -1.0
+            self.units = blank if self.units is None else -abs(self.units)
             self.bought_in = self.basket
         else:
             self.bought_in = text(values["back"]) or self.basket

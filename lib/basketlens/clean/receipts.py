@@ -91,7 +91,10 @@ def _quantity(feed: Feed, given: InputSettings) -> Column:
     source = feed.mapped.get(c.QUANTITY)
     value = number(feed.rows, source, "DOUBLE", given) if source else F.lit(1.0)
     units = F.when(F.abs(value) < F.lit(float("inf")), value)  # NaN counts as above infinity in Spark
-    return -F.abs(units) if feed.is_returns else units
+    if not feed.is_returns:
+        return units
+    # What came back without a count is one unit; what cannot be read stays unknown.
+    return F.when(_given(feed.mapped, c.QUANTITY), -F.abs(units)).otherwise(-1.0)
 
 
 def _amount(feed: Feed, given: InputSettings) -> Column:
