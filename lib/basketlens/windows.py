@@ -6,7 +6,7 @@ from datetime import date
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from basketlens.settings import CleanSettings
+from basketlens.settings_clean import CleanSettings
 
 
 @dataclass(frozen=True)

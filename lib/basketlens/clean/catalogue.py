@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from basketlens import columns as c
 from basketlens.clean.mapping import number, text
 from basketlens.clean.names import composed, with_plain_name
-from basketlens.settings import CleanSettings, Settings
+from basketlens.settings import Settings
+from basketlens.settings_clean import CleanSettings
 
 _LABELS = (c.PRODUCT_NAME, c.CATEGORY, c.DEPARTMENT, c.BRAND, c.UNIT_COST)
 

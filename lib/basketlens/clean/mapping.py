@@ -10,14 +10,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from basketlens.settings import (
-    CATALOGUE_COLUMNS,
-    RETURN_COLUMNS,
-    TRANSACTION_COLUMNS,
-    CleanSettings,
-    InputSettings,
-)
+from basketlens.settings import InputSettings
 from basketlens.settings_checks import has_zone
+from basketlens.settings_clean import CATALOGUE_COLUMNS, RETURN_COLUMNS, TRANSACTION_COLUMNS, CleanSettings
 from basketlens.source_columns import quoted, source_column
 
 _ISO_DATE: Final = r"^[+-]?\d{4,}-\d"

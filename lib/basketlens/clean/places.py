@@ -9,6 +9,7 @@ from basketlens import columns as c
 from basketlens.clean.receipts import CONTENT
 
 KIND: Final = "kind"  # string: what is to be done with the row
+PLACE: Final = "place"  # long, hash of the receipt and product; rows of one place are shared
 SALE: Final = "sale"  # alone in its place: a line as it is
 RETURN: Final = "return"  # alone in its place: nothing was bought there, perhaps elsewhere
 SHARED: Final = "shared"  # others are in its place
@@ -38,8 +39,8 @@ def with_kind(rows: DataFrame, *, has_line_ids: bool) -> DataFrame:
     """
     is_good = F.col(c.REASONS).isNull()
     place = F.when(is_good, F.xxhash64(receipt(), c.PRODUCT_ID)).otherwise(F.col(CONTENT))
-    placed = rows.withColumn("place", place)
-    is_alone = _is_alone("place")
+    placed = rows.withColumn(PLACE, place)
+    is_alone = _is_alone(PLACE)
     if has_line_ids:
         line = F.xxhash64(receipt(), F.coalesce(c.LINE_ID, F.hex(CONTENT)))
         placed = (
@@ -47,9 +48,13 @@ def with_kind(rows: DataFrame, *, has_line_ids: bool) -> DataFrame:
             .withColumn("line", F.when(is_good, line).otherwise(F.col(CONTENT)))
             .repartition("receipt")
         )
-        is_alone = _is_alone("receipt", "place") & _is_alone("receipt", "line")
+        is_alone = _is_alone("receipt", PLACE) & _is_alone("receipt", "line")
     kind = F.when(~is_good, REJECT).when(~is_alone, SHARED).when(is_return(), RETURN).otherwise(SALE)
-    return placed.withColumn(KIND, kind).drop("place", "receipt", "line")
+    # What only rows that meet others are asked for would be dead weight in all the rest.
+    for_others = {
+        name: F.when(F.col(KIND) != SALE, F.col(name)) for name in (c.SOURCE, c.LINE_ID, CONTENT, PLACE)
+    }
+    return placed.withColumn(KIND, kind).withColumns(for_others).drop("receipt", "line")
 
 
 def _is_alone(*place: str) -> Column:

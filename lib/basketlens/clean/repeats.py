@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
-from basketlens.clean.places import receipt
+from basketlens.clean.places import PLACE, receipt
 from basketlens.clean.reasons import DUPLICATE
 from basketlens.clean.receipts import CONTENT
 
@@ -15,7 +15,7 @@ def with_repeated_line_ids(rows: DataFrame) -> DataFrame:
     key = [receipt(), F.col(c.BASKET_ID), F.coalesce(c.LINE_ID, F.hex(CONTENT)), has_id]
     order = [F.asc(name) for name in (c.SOLD_AT, c.SOURCE, c.PRODUCT_ID, c.QUANTITY, c.AMOUNT, CONTENT)]
     place = F.row_number().over(Window.partitionBy(*key).orderBy(*order))
-    return _rejected(rows.withColumn("place", place), has_id & (F.col("place") > 1)).drop("place")
+    return _rejected(rows.withColumn("turn", place), has_id & (F.col("turn") > 1)).drop("turn")
 
 
 def with_repeated_rows(rows: DataFrame, *, everywhere: bool) -> DataFrame:
@@ -24,13 +24,13 @@ def with_repeated_rows(rows: DataFrame, *, everywhere: bool) -> DataFrame:
     Equal rows inside one file are two units of one product at the till, not a repeat, unless repeats are looked for
     `everywhere`: then one row stays.
     """
-    same = [receipt(), F.col(c.PRODUCT_ID), F.col(CONTENT), F.col(c.REASONS).isNull()]
+    same = [F.col(PLACE), receipt(), F.col(c.PRODUCT_ID), F.col(CONTENT), F.col(c.REASONS).isNull()]
     order = Window.partitionBy(*same).orderBy(F.desc("copies"), F.desc(c.SOURCE))
     copies = F.count("*").over(Window.partitionBy(*same, F.col(c.SOURCE)))
     marked = rows.withColumn("copies", copies).withColumn(
-        "place", (F.row_number() if everywhere else F.rank()).over(order)
+        "turn", (F.row_number() if everywhere else F.rank()).over(order)
     )
-    return _rejected(marked, F.col("place") > 1).drop("copies", "place")
+    return _rejected(marked, F.col("turn") > 1).drop("copies", "turn")
 
 
 def _rejected(rows: DataFrame, is_repeat: Column) -> DataFrame:

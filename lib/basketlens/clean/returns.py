@@ -26,7 +26,7 @@ def units() -> Column:
     return F.abs(F.coalesce(c.QUANTITY, F.lit(1.0)))
 
 
-def with_netted(rows: DataFrame, owner: Column, *, by_time: bool) -> DataFrame:
+def with_netted(rows: DataFrame, *owner: Column, by_time: bool) -> DataFrame:
     """Net the returns of each owner and product against its sales; `left` is what stays of either.
 
     Args:
@@ -34,7 +34,7 @@ def with_netted(rows: DataFrame, owner: Column, *, by_time: bool) -> DataFrame:
         owner: whose sales and returns belong together: a receipt or a customer.
         by_time: a return meets only earlier sales; else every sale of its owner, for a receipt names the sale.
     """
-    key = [owner, F.col(c.PRODUCT_ID), F.col(c.REASONS).isNull()]
+    key = [*owner, F.col(c.PRODUCT_ID), F.col(c.REASONS).isNull()]
     when = [F.asc_nulls_first(c.SOLD_AT)]
     first_sales = [is_return().asc()]
     order = [
@@ -42,8 +42,7 @@ def with_netted(rows: DataFrame, owner: Column, *, by_time: bool) -> DataFrame:
         *(F.asc(name) for name in (c.BASKET_ID, c.QUANTITY, c.AMOUNT, CONTENT, c.SOURCE)),
     ]
     signed = F.when(is_return(), -F.col(LEFT)).otherwise(F.col(LEFT))
-    numbered = rows.withColumn("step", F.row_number().over(Window.partitionBy(*key).orderBy(*order)))
-    steps = Window.partitionBy(*key).orderBy("step")
+    steps = Window.partitionBy(*key).orderBy(*order)
     so_far = steps.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     from_here = (
         Window.partitionBy(*key)
@@ -51,7 +50,8 @@ def with_netted(rows: DataFrame, owner: Column, *, by_time: bool) -> DataFrame:
         .rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
     stacked = (
-        numbered.withColumn("sum", F.round(F.sum(signed).over(so_far), _DECIMALS))
+        rows.withColumn("step", F.row_number().over(steps))  # tells twins apart when the order is turned
+        .withColumn("sum", F.round(F.sum(signed).over(so_far), _DECIMALS))
         .withColumn("floor", F.least(F.lit(0.0), F.min("sum").over(so_far)))
         .withColumn("height", F.col("sum") - F.col("floor"))
         .withColumn("floor_before", F.lag("floor", 1, 0.0).over(steps))

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
-from basketlens.clean.places import KIND, RETURN, SALE, SHARED, is_return, receipt
+from basketlens.clean.places import KIND, PLACE, RETURN, SALE, SHARED, is_return, receipt
 from basketlens.clean.repeats import with_repeated_line_ids, with_repeated_rows
 from basketlens.clean.returns import LEFT, units, with_netted, with_return_reasons
 from basketlens.stage_io import StageIO
@@ -71,4 +71,4 @@ def _resolved(crowd: DataFrame, *, has_returns: bool, has_line_ids: bool, everyw
     if has_line_ids:
         crowd = crowd.transform(with_repeated_line_ids)
     crowd = crowd.transform(with_repeated_rows, everywhere=everywhere)
-    return crowd.transform(with_netted, receipt(), by_time=False) if has_returns else crowd
+    return crowd.transform(with_netted, F.col(PLACE), receipt(), by_time=False) if has_returns else crowd

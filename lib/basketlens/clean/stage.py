@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -16,19 +15,13 @@ from basketlens.clean.customers import with_customer_key
 from basketlens.clean.items import items_of
 from basketlens.clean.lines import merged_lines, rejects_of, single_lines
 from basketlens.clean.places import KIND, REJECT, SHARED, is_return, with_kind
-from basketlens.clean.receipts import CONTENT, FROM_RETURNS, IS_UNKNOWN, Feed, typed, with_reasons
+from basketlens.clean.receipts import FROM_RETURNS, IS_UNKNOWN, Feed, checked
 from basketlens.clean.returns import LEFT
 from basketlens.clean.settle import Settled, settle
 from basketlens.errors import InputError
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO, Written
 from basketlens.windows import DayWindow
-
-_RECEIPT_COLUMNS: Final = (
-    KIND, c.SOURCE, c.BASKET_ID, c.PRODUCT_ID, c.CUSTOMER_KEY, c.STORE_ID, c.SOLD_AT, c.SOLD_ON, c.QUANTITY, c.AMOUNT,
-    c.LINE_ID, c.PROMOTION, c.RETURNED_BASKET_ID, c.REASONS, c.RAW, CONTENT,
-    FROM_RETURNS, IS_UNKNOWN,
-)  # fmt: skip
 
 
 def run(io: StageIO, settings: Settings) -> None:
@@ -107,14 +100,12 @@ def _counts() -> Mapping[str, Column]:
 
 def _receipts(feeds: Sequence[Feed], products: DataFrame, settings: Settings) -> DataFrame:
     """All rows with our types, their own reasons, and what is to be done with them."""
-    clean, key_file = settings.clean, settings.privacy.key_file
+    key_file = settings.privacy.key_file
     keyed = (
         feed._replace(rows=with_customer_key(feed.rows, feed.mapped, key_file=key_file)) for feed in feeds
     )
-    rows = reduce(DataFrame.unionByName, (typed(feed, settings.input, clean) for feed in keyed))
-    reasoned = rows.transform(with_reasons, products, DayWindow.of(clean), clean.non_positive_amount)
-    placed = reasoned.transform(with_kind, has_line_ids=bool(clean.columns.get(c.LINE_ID)))
-    return placed.select(*_RECEIPT_COLUMNS)
+    rows = reduce(DataFrame.unionByName, (checked(feed, products, settings) for feed in keyed))
+    return rows.transform(with_kind, has_line_ids=bool(settings.clean.columns.get(c.LINE_ID)))
 
 
 def _lines(settled: Settled) -> DataFrame:

@@ -55,8 +55,8 @@ def test_rows_in_are_lines_and_rejects_and_merged(spark, memory_io, seed):
 def test_a_lost_row_is_noticed(spark, memory_io, monkeypatch):
     from basketlens.clean import stage
 
-    kept = stage.merged_lines
-    monkeypatch.setattr(stage, "merged_lines", lambda receipts: kept(receipts.filter("basket_id != 'b2'")))
+    kept = stage.single_lines
+    monkeypatch.setattr(stage, "single_lines", lambda sales: kept(sales.filter("basket_id != 'b2'")))
     io = memory_io({"raw_lines": (RECEIPT, [{}, {"receipt": "b2"}]), "raw_products": (PRODUCT, PRODUCTS)})
     with pytest.raises(AssertionError, match="2 rows came in, but 1 went into lines and 0 were rejected"):
         run(io, settings("clean.columns.customer_id=", 'input.products="x"'))

@@ -1,5 +1,6 @@
 """Every reason, by one literal row each; all rows go through Spark in one job."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -46,7 +47,9 @@ def reasons(spark, memory_io):
         io,
         settings('clean.non_merchandise_departments=["FUEL"]', *LENIENT, 'input.products="x"'),
     )
-    found = {row.store_id: list(row.reasons) for row in io.read("receipts").collect()}
+    found = {line.store_id: [] for line in io.read("lines").collect()}
+    for row in io.read("rejects").collect():
+        found[json.loads(row.raw)["store_id"]] = list(row.reasons)
     assert len(found) == len(CASES)
     return found
 
