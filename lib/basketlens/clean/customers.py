@@ -1,8 +1,9 @@
 """Customer ids become keys here, before any other step sees the rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
@@ -17,16 +18,27 @@ def with_customer_key(rows: DataFrame, mapped: Mapping[str, str], *, key_file: s
 
     Each distinct id of an Arrow batch is hashed once.  Only the path of the key file is in the plan.
     """
-    source = mapped.get(c.CUSTOMER_ID)
-    if not source:
+    if not mapped.get(c.CUSTOMER_ID):
         return rows.withColumn(c.CUSTOMER_KEY, F.lit(None).cast("string"))
 
-    def run(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    def run(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         secret = read_secret(key_file)
         for ids in batches:
-            codes, distinct = pd.factorize(ids)  # null has code -1
-            keys = [customer_key(secret, value) for value in distinct]
-            yield pd.Series([keys[code] if code >= 0 else None for code in codes], dtype=object)
+            coded = ids.dictionary_encode()
+            keys = [customer_key(secret, value) for value in coded.dictionary.to_pylist()]
+            yield pa.array(keys, pa.string()).take(coded.indices)  # null where the id is null
 
-    key: Column = pandas_udf(run, "string")(text(rows, mapped, c.CUSTOMER_ID))  # type: ignore[call-overload]  # needs Series[Any]
-    return rows.withColumn(c.CUSTOMER_KEY, key)
+    return rows.withColumn(c.CUSTOMER_KEY, _arrow_udf(run)(text(rows, mapped, c.CUSTOMER_ID)))
+
+
+def _arrow_udf(run: Callable[[Iterator[pa.Array]], Iterator[pa.Array]]) -> Callable[[Column], Column]:
+    """`run` over Arrow arrays as they are (Spark 4.1), else by way of pandas, which takes longer."""
+    arrow_udf = getattr(F, "arrow_udf", None)
+    if arrow_udf is not None:
+        return arrow_udf(run, "string")  # type: ignore[no-any-return]  # unknown to Spark 3.5
+
+    def by_pandas(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for keys in run(pa.array(ids, pa.string(), from_pandas=True) for ids in batches):
+            yield keys.to_pandas()
+
+    return pandas_udf(by_pandas, "string")  # type: ignore[call-overload, no-any-return]  # needs Series[Any]
