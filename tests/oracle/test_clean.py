@@ -252,6 +252,7 @@ def test_clean_agrees_with_a_loop(spark, memory_io, key_file, everywhere, policy
     assert Counter(tuple(sorted(reject.reasons)) for reject in io.read("rejects").collect()) == Counter(
         tuple(sorted(row.reasons)) for row in rows if row.reasons
     )
+    assert all(reject.source for reject in io.read("rejects").collect())
     lines = io.read("lines").collect()
     assert len({(line.basket_id, line.product_id, line.sold_on) for line in lines}) == len(lines)
     found = {

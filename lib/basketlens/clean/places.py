@@ -50,11 +50,10 @@ def with_kind(rows: DataFrame, *, has_line_ids: bool) -> DataFrame:
         )
         is_alone = _is_alone("receipt", PLACE) & _is_alone("receipt", "line")
     kind = F.when(~is_good, REJECT).when(~is_alone, SHARED).when(is_return(), RETURN).otherwise(SALE)
-    # What only rows that meet others are asked for would be dead weight in all the rest.
-    for_others = {
-        name: F.when(F.col(KIND) != SALE, F.col(name)) for name in (c.SOURCE, c.LINE_ID, CONTENT, PLACE)
-    }
-    return placed.withColumn(KIND, kind).withColumns(for_others).drop("receipt", "line")
+    # No rule asks a lone sale for its hashes: they would be dead weight in most rows.  File and line id stay, for a
+    # return on another receipt may yet make a reject of it.
+    hashes = {name: F.when(F.col(KIND) != SALE, F.col(name)) for name in (CONTENT, PLACE)}
+    return placed.withColumn(KIND, kind).withColumns(hashes).drop("receipt", "line")
 
 
 def _is_alone(*place: str) -> Column:

@@ -126,3 +126,20 @@ def test_amount_from_price_and_quantity(spark, memory_io):
         "b1": "7.5000",
         "b2": "0.9950",
     }
+
+
+def test_a_sale_undone_by_a_later_return_keeps_its_file_and_line(spark, memory_io, key_file):
+    """It was alone on its receipt, and only its customer's return on another receipt makes a reject of it."""
+    plain = {**RECEIPT, "line": "l1"}
+    rows = [
+        {"receipt": "b1", "file": "monday.csv", "time": "2025-01-30 10:00:00"},
+        {"receipt": "b2", "line": "l2", "units": "-1", "file": "friday.csv"},
+        {"receipt": "b3", "line": "l3", "card": "c2"},
+    ]
+    io = memory_io({"raw_lines": (plain, rows), "raw_products": (PRODUCT, PRODUCTS)})
+    mapped = ("clean.columns.line_id=line", 'input.products="x"', "clean.gates.rejected.action=off")
+    run(io, settings(f"privacy.key_file={key_file}", *mapped))
+    found = {
+        row.reasons[0]: (row.source, json.loads(row.raw)["line_id"]) for row in io.read("rejects").collect()
+    }
+    assert found == {"cancelled": ("monday.csv", "l1"), "return_matched": ("friday.csv", "l2")}
