@@ -82,8 +82,10 @@ def _wrong_setting(text: str) -> BasketLensError | None:
         if said := _line_with(text, (mark,)):
             return SettingsError(f"{what}.\n  Spark says: {said}")
     if _IN_EXPRESSION.search(text) and (said := _line_with(text, ("SQLSTATE: 22",))):
+        # Spark quotes the value, which may be a customer's id, and errors are kept in `runs`.
+        without_value = re.sub(r"'.*'", "'...'", said)
         return InputError(
-            f"An SQL expression of the settings failed on a row.\n  Spark says: {said}\n"
+            f"An SQL expression of the settings failed on a row.\n  Spark says: {without_value}\n"
             "  Next: in clean.*columns and input.where use try_cast, try_divide and their like"
         )
     return None

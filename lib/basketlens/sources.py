@@ -79,7 +79,7 @@ def windowed(where: str, *, since: str = "", until: str = "") -> str:
     Args:
         where: the condition, with or without `{since}` and `{until}`.
         since: first day of the window, `YYYY-MM-DD`; "" = none.
-        until: last day, the same.
+        until: the first day after it, the same.
 
     Raises:
         SettingsError: the condition asks for an end of the window that the run does not have.
