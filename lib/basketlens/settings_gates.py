@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from basketlens import reasons
 from basketlens.settings_base import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -26,6 +27,13 @@ class ReasonGate(Gate):
     """The same for each reason of a reject; reasons that are not named have no limit."""
 
     max: dict[str, Share]
+
+    @field_validator("max")
+    @classmethod
+    def _are_reasons(cls, value: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(set(value) - set(reasons.ALL)):
+            raise ValueError(f"reasons, which are {', '.join(reasons.ALL)}; found {', '.join(unknown)}")
+        return value
 
 
 class RatioGate(Gate):

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from basketlens.clean import reasons
+from basketlens import reasons
 
 PAGE = Path(__file__).parents[2] / "docs" / "cleaning.md"
 

@@ -47,6 +47,7 @@ def test_set_takes_toml_values(text, value):
         pytest.param("privacy.min_customers=20", ["privacy.min_customers", "less than or equal to 0"], id="no-silent-floor"),
         pytest.param("mine.min_count", ["section.key=value"], id="no-equals"),
         pytest.param("clean.columns.store_id==", ["clean.columns", "behind the", "store_id"], id="empty-expression"),
+        pytest.param("clean.gates.rejected_by_reason.max={duplicates = 0.1}", ["rejected_by_reason.max", "found duplicates"], id="no-such-reason"),
         pytest.param("input.decimal=;", ["input.decimal", "'.' or ','"], id="decimal"),
     ],
 )  # fmt: skip

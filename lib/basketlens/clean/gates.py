@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
-from basketlens.clean import reasons
+from basketlens import reasons
 from basketlens.errors import GateError
 from basketlens.settings_gates import ChangeGate, Gate, GateSettings, RangeGate, RatioGate
 from basketlens.windows import DayWindow

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from basketlens import columns as c
-from basketlens.clean import reasons
+from basketlens import reasons
 from basketlens.clean.mapping import blank_to_null, number, sold_at, text
 from basketlens.formats import CORRUPT
 from basketlens.settings import InputSettings, Settings

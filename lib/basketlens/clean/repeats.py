@@ -5,8 +5,8 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.clean.places import PLACE, receipt
-from basketlens.clean.reasons import DUPLICATE
 from basketlens.clean.receipts import CONTENT
+from basketlens.reasons import DUPLICATE
 
 
 def with_repeated_line_ids(rows: DataFrame) -> DataFrame:

@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.clean.places import is_return
-from basketlens.clean.reasons import CANCELLED, RETURN_MATCHED, RETURN_UNMATCHED
 from basketlens.clean.receipts import CONTENT
+from basketlens.reasons import CANCELLED, RETURN_MATCHED, RETURN_UNMATCHED
 
 LEFT: Final = "left"  # double, units of a sale that were kept, or of a return that met no sale
 _DECIMALS: Final = 6  # of units: what is smaller is the noise of floating-point sums

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-# What a row says by itself (`receipts.py`).
+# What a row says by itself (`clean/receipts.py`).
 MALFORMED_ROW: Final = "malformed_row"
 MISSING_BASKET: Final = "missing_basket"
 MISSING_PRODUCT: Final = "missing_product"
@@ -14,7 +14,7 @@ BAD_QUANTITY: Final = "bad_quantity"
 ZERO_QUANTITY: Final = "zero_quantity"
 BAD_AMOUNT: Final = "bad_amount"
 NON_POSITIVE_AMOUNT: Final = "non_positive_amount"
-# What other rows make of it (`repeats.py`, `returns.py`).
+# What other rows make of it (`clean/repeats.py`, `clean/returns.py`).
 DUPLICATE: Final = "duplicate"
 RETURN_MATCHED: Final = "return_matched"  # netted: a sale has fewer units left by it
 RETURN_UNMATCHED: Final = "return_unmatched"  # some or all of its units met no sale
