@@ -40,7 +40,7 @@ class MemoryIO:
         assert all(set(row) == set(CONTRACTS[name].names) for row in rows)
         self.logs[name] = [*self.logs.get(name, ()), *rows]
 
-    def write(self, name, df, *, doing, measures=None):
+    def write(self, name, df, *, doing, measures=None, by=""):
         kept = df.localCheckpoint()
         self._tables[name] = kept
         row = kept.agg(F.count("*").alias("rows"), *(v.alias(k) for k, v in (measures or {}).items())).first()

@@ -104,11 +104,17 @@ class RunIO:
         return int(self._seen[name].get["rows"])
 
     def write(
-        self, name: str, df: DataFrame, *, doing: str, measures: Mapping[str, Column] | None = None
+        self,
+        name: str,
+        df: DataFrame,
+        *,
+        doing: str,
+        measures: Mapping[str, Column] | None = None,
+        by: str = "",
     ) -> Written:
         self._run.progress.running(self._stage, doing)
         began = time.monotonic()
-        written = self._run.tables.write(name, df, measures)
+        written = self._run.tables.write(name, df, measures, by=by)
         self._done(doing, began, written.rows)
         if name in STAGES[self._stage].writes:
             self.rows[name] = written.rows

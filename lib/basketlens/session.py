@@ -21,6 +21,8 @@ def start(job: str) -> SparkSession:
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
     # store=007 is the text 007: read as a number it would meet no other "007".  tables.py casts what it needs.
     spark.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", "false")
+    # Rows of a few kinds go to a file each as they come; more kinds than this, such as days, are sorted first.
+    spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "4")
     # A time that does not fit a pattern is a bad row in every version, not an error about what Spark 2 made of it.
     spark.conf.set("spark.sql.legacy.timeParserPolicy", "CORRECTED")
     return spark

@@ -37,9 +37,18 @@ class StageIO(Protocol):
         """
 
     def write(
-        self, name: str, df: DataFrame, *, doing: str, measures: Mapping[str, Column] | None = None
+        self,
+        name: str,
+        df: DataFrame,
+        *,
+        doing: str,
+        measures: Mapping[str, Column] | None = None,
+        by: str = "",
     ) -> Written:
-        """Materialise a table in staging.  A name without a contract is the stage's own scratch."""
+        """Materialise a table in staging.  A name without a contract is the stage's own scratch.
+
+        Scratch may be kept apart `by` a column of few values, so that who wants one of them reads no other.
+        """
 
     def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str) -> pd.DataFrame:
         """A result of at most `limit` rows; more is a `LimitError`."""

@@ -69,7 +69,7 @@ class Tables:
         self._window = DayWindow.of(settings.clean)
         self._publisher = Publisher(files, self.root)
         self._staging = f"{self.root}/{STAGING}/{run_id}"
-        self._staged: set[str] = set()
+        self._staged: dict[str, T.StructType] = {}
 
     def path(self, name: str) -> str:
         """Folder of a published table."""
@@ -108,6 +108,8 @@ class Tables:
 
     def _load(self, folder: str, name: str) -> DataFrame:
         """One of our own folders; of a partitioned table Spark finds neither the days' type nor, without rows, a file."""
+        if name in self._staged and name not in CONTRACTS:  # a folder for each value may be none at all
+            return self.spark.read.schema(self._staged[name]).parquet(folder)
         if name not in PARTITIONED:
             return self.spark.read.parquet(folder)
         if not any(_holds_rows(child) for child in self._files.list(folder)):
@@ -131,13 +133,16 @@ class Tables:
             ) from None
         return schemas.conform(found, REPLACEMENTS[name], table=name)
 
-    def write(self, name: str, df: DataFrame, measures: Mapping[str, Column] | None = None) -> Written:
+    def write(
+        self, name: str, df: DataFrame, measures: Mapping[str, Column] | None = None, *, by: str = ""
+    ) -> Written:
         """Materialise a table in staging; rows and measures are taken in the same pass.
 
         Args:
             name: a contract's table, or any other word for a table that only this stage uses.
             df: the rows.
             measures: name -> aggregate over the rows written.
+            by: of scratch: a column with a folder for each of its few values.
         """
         if name in CONTRACTS:
             df = schemas.conform(df, CONTRACTS[name], table=name)
@@ -149,9 +154,9 @@ class Tables:
             by_day = self.spark.sql(f"SELECT /*+ REBALANCE({day}) */ * FROM {{rows}}", rows=df)
             writer = by_day.observe(seen, *aggregates).write.partitionBy(day)
         else:
-            writer = df.observe(seen, *aggregates).write
+            writer = df.observe(seen, *aggregates).write.partitionBy(*filter(None, [by]))
         writer.mode("overwrite").parquet(f"{self._staging}/{name}")
-        self._staged.add(name)
+        self._staged[name] = df.schema
         values = dict(seen.get)
         return Written(int(values.pop("rows")), values)
 

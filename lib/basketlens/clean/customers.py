@@ -1,6 +1,8 @@
 """Customer ids become keys here, before any other step sees the rows."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Final
 
 import pandas as pd
 import pyarrow as pa
@@ -10,22 +12,24 @@ from pyspark.sql.pandas.functions import pandas_udf
 
 from basketlens import columns as c
 from basketlens.clean.mapping import text
-from basketlens.privacy_key import customer_key, read_secret
+from basketlens.privacy_key import keyed, read_secret
+
+_REMEMBERED: Final = 1 << 17  # ids of one task: some 40 MiB
 
 
 def with_customer_key(rows: DataFrame, mapped: Mapping[str, str], *, key_file: str) -> DataFrame:
     """Add `customer_key`, the HMAC of the trimmed id; null where the id is empty or the source has none.
 
-    Each distinct id of an Arrow batch is hashed once.  Only the path of the key file is in the plan.
+    An id is hashed once as long as the task remembers it.  Only the path of the key file is in the plan.
     """
     if not mapped.get(c.CUSTOMER_ID):
         return rows.withColumn(c.CUSTOMER_KEY, F.lit(None).cast("string"))
 
     def run(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
-        secret = read_secret(key_file)
+        key_of = lru_cache(_REMEMBERED)(keyed(read_secret(key_file)))
         for ids in batches:
             coded = ids.dictionary_encode()
-            keys = [customer_key(secret, value) for value in coded.dictionary.to_pylist()]
+            keys = [key_of(value) for value in coded.dictionary.to_pylist()]
             yield pa.array(keys, pa.string()).take(coded.indices)  # null where the id is null
 
     return rows.withColumn(c.CUSTOMER_KEY, _arrow_udf(run)(text(rows, mapped, c.CUSTOMER_ID)))

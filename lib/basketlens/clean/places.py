@@ -10,6 +10,7 @@ from basketlens.clean.receipts import CONTENT
 
 KIND: Final = "kind"  # string: what is to be done with the row
 PLACE: Final = "place"  # long, hash of the receipt and product; rows of one place are shared
+MET: Final = "met"  # long, a hash that rows which may be repeats of each other share, while they are compared
 SALE: Final = "sale"  # alone in its place: a line as it is
 RETURN: Final = "return"  # alone in its place: nothing was bought there, perhaps elsewhere
 SHARED: Final = "shared"  # others are in its place

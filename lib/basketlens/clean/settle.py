@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
-from basketlens.clean.places import KIND, PLACE, RETURN, SALE, SHARED, is_return, receipt
+from basketlens.clean.places import KIND, MET, PLACE, RETURN, SALE, SHARED, is_return, receipt
 from basketlens.clean.repeats import with_repeated_line_ids, with_repeated_rows
 from basketlens.clean.returns import LEFT, units, with_netted, with_return_reasons
 from basketlens.stage_io import StageIO
@@ -52,7 +52,7 @@ def settle(io: StageIO, *, shared: int, returns: int, has_line_ids: bool, everyw
     buyers = io.write("buyers", wanted, doing="listing who returned what")
     if buyers.rows:
         touched = singles.unionByName(rest.filter(is_open)).join(io.read("buyers"), _BUYER, "left_semi")
-        netted = touched.transform(with_netted, F.col(c.CUSTOMER_KEY), by_time=True)
+        netted = touched.repartition(*_BUYER).transform(with_netted, F.col(c.CUSTOMER_KEY), by_time=True)
         io.write("netted", netted, doing="netting returns against earlier purchases")
         known = io.read("buyers").withColumn("is_netted", F.lit(True))
         singles = singles.join(known, _BUYER, "left_anti")
@@ -68,7 +68,11 @@ def _of_kind(receipts: DataFrame, kind: str) -> DataFrame:
 
 
 def _resolved(crowd: DataFrame, *, has_returns: bool, has_line_ids: bool, everywhere: bool) -> DataFrame:
+    # Every window below has this among its keys, so that rows move once and not once for each window.
+    crowd = crowd.withColumn(MET, F.xxhash64(receipt()) if has_line_ids else F.col(PLACE)).repartition(MET)
     if has_line_ids:
         crowd = crowd.transform(with_repeated_line_ids)
     crowd = crowd.transform(with_repeated_rows, everywhere=everywhere)
-    return crowd.transform(with_netted, F.col(PLACE), receipt(), by_time=False) if has_returns else crowd
+    if has_returns:
+        crowd = crowd.transform(with_netted, F.col(MET), F.col(PLACE), receipt(), by_time=False)
+    return crowd.drop(MET)

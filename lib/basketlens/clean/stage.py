@@ -34,6 +34,7 @@ def run(io: StageIO, settings: Settings) -> None:
         _receipts(feeds, io.read("products"), settings),
         doing="reading and checking receipts",
         measures=_counts(),
+        by=KIND,
     )
     settled = settle(
         io,
