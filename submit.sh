@@ -96,7 +96,8 @@ case "$job" in
     "$venv/bin/ruff" format --check .
     # The stubs of Spark 3.5 describe mapInArrow otherwise; types are checked on the default leg.
     [ "$leg" != spark-4.2 ] || "$venv/bin/mypy"
-    exec "$venv/bin/python" -m pytest "$@"
+    # Two processes: most of a small Spark job is planning, on one core.  The last -n wins: `test -n 0` is one.
+    exec "$venv/bin/python" -m pytest -n 2 --dist loadfile "$@"
     ;;
   bench)
     shift
