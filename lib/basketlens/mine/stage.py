@@ -18,7 +18,8 @@ from basketlens.mine.itemsets import coded_itemsets, decode_itemsets, with_flags
 from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
 from basketlens.mine.prune import prune_baskets
 from basketlens.mine.rules import confident_rules, with_is_redundant, with_measures
-from basketlens.settings import MineSettings, Settings
+from basketlens.settings import Settings
+from basketlens.settings_mine import MineSettings
 from basketlens.stage_io import StageIO
 
 PAIR: Final = 2  # items
