@@ -8,6 +8,12 @@ from pydantic import Field, field_validator
 from basketlens.settings_base import Section
 
 Level = Literal["product", "name", "category", "department"]
+# mine/measures.py computes these; a test holds both lists equal.
+ExtraMeasure = Literal[
+    "zhang", "jaccard", "cosine", "kulczynski", "imbalance_ratio", "certainty", "phi", "odds_ratio", "yule_q", "yule_y",
+    "relative_risk", "added_value", "all_confidence", "max_confidence", "j_measure", "gini", "mutual_information", "kappa",
+    "laplace", "chi_squared", "hyper_lift", "hyper_confidence", "coverage",
+]  # fmt: skip
 
 
 class MineSettings(Section):
@@ -20,6 +26,8 @@ class MineSettings(Section):
     max_size: Annotated[int, Field(ge=2, le=12)]
     max_pairs: Annotated[int, Field(ge=1000, le=200_000_000)]
     partitions: Annotated[int, Field(ge=0, le=100000)]
+    max_consequent: Annotated[int, Field(ge=1, le=11)]
+    measures: list[ExtraMeasure]
 
     @field_validator("min_count")
     @classmethod
@@ -28,11 +36,11 @@ class MineSettings(Section):
             raise ValueError("0 (use min_support), or 2 and more")
         return value
 
-    @field_validator("levels")
+    @field_validator("levels", "measures")
     @classmethod
     def _distinct(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
-            raise ValueError("a list that names each level once")
+            raise ValueError("a list that names each of them once")
         return value
 
     def count_for(self, baskets: int) -> int:

@@ -20,7 +20,8 @@ _TABLED: Final = 16  # Stirling's error from a table below, by its series from h
 _SERIES: Final = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _SMALL: Final = 0.1  # |t| below which (1 + t) ln(1 + t) - t is summed as a series
 _REST: Final = 1e-15  # a tail is summed until what is left is below this share of it
-_BLOCK: Final = 1 << 16  # terms that are computed at once: 512 KiB an array
+_FIRST, _WIDEST = 16, 1024  # terms of a rule that are added at once: the first time, and at most
+_BLOCK: Final = 1 << 16  # terms of all rules that are computed at once: 512 KiB an array
 _Z99: Final = 2.3263478740408408  # normal quantile, where the search for the 0.99 quantile starts
 _FUZZ: Final = (
     1000 * 2.220446049250313e-16
@@ -65,11 +66,13 @@ def cells_of(n_ab: ArrayLike, n_a: ArrayLike, n_b: ArrayLike, n: ArrayLike) -> C
 def tails(cells: Cells) -> Tails:
     """Both tails, the smaller one summed and the other one its complement.
 
-    Relative error of a probability: about 1e-15 times (20 + its |ln|).
+    Relative error of a probability: about 1e-15 times (20 + its |ln|).  A and B may change places: the result
+    is the same to the last bit.
 
     Source: Fisher 1935, "The Logic of Inductive Inference"; hyper-confidence: Hahsler & Hornik 2007, "New
     probabilistic interest measures for association rules".
     """
+    cells = cells._replace(n10=np.minimum(cells.n10, cells.n01), n01=np.maximum(cells.n10, cells.n01))
     is_above = _determinant(cells) > 0  # more often together than expected
     below = Cells(cells.n11 - 1, cells.n10 + 1, cells.n01 + 1, cells.n00 - 1)  # one basket less holds both
     start = Cells(*(np.where(is_above, c, less) for c, less in zip(cells, below, strict=True)))
@@ -203,16 +206,16 @@ def _sum_of_ratios(cells: Cells) -> Floats:
     """1 + P(x + 1) / P(x) + P(x + 2) / P(x) + ..., (rules,), for tables at or past the mode.
 
     Ratios of neighbours fall, so what is left is at most a geometric series: a rule stops when that is too
-    small to matter.
+    small to matter.  How many terms are added at once depends on how far the sum is, and not on the other
+    rules: a rule's sum is the same to the last bit in every batch.
     """
     total = np.ones(cells.n11.shape)
     term = np.ones(cells.n11.shape)
     active = np.flatnonzero((cells.n10 > 0) & (cells.n01 > 0))
-    done = 0
-    width = 16
+    done, width = 0, _FIRST
     while len(active):
-        width = min(max(1, _BLOCK // len(active)), width * 2)
-        for part in np.array_split(active, max(1, len(active) * width // _BLOCK)):
+        rows = max(1, _BLOCK // width)
+        for part in (active[i : i + rows] for i in range(0, len(active), rows)):
             step = done + np.arange(width)  # (width,)
             n11, n10, n01, n00 = (cell[part][:, None] for cell in cells)
             down = np.maximum(n10 - step, 0) * np.maximum(n01 - step, 0)
@@ -222,7 +225,7 @@ def _sum_of_ratios(cells: Cells) -> Floats:
             last = ratios[:, -1]
             rest = np.where(last < 1, terms[:, -1] * last / np.maximum(1 - last, 1e-300), np.inf)
             term[part] = np.where(rest <= _REST * total[part], 0.0, terms[:, -1])
-        done += width
+        done, width = done + width, min(2 * width, _WIDEST)
         active = active[term[active] > 0]
     return total
 
