@@ -79,11 +79,16 @@ CONFIDENCE: Final = "confidence"  # double, 0..1, n_ab / n_a
 LIFT: Final = "lift"  # double, >= 0, confidence / (n_b / n); 1 = independent
 LEVERAGE: Final = "leverage"  # double, -0.25..0.25, support - support_a * support_b
 CONVICTION: Final = "conviction"  # double, >= 0, (1 - support_b) / (1 - confidence); null = infinite
-P_VALUE: Final = "p_value"  # double, 0..1, Fisher's exact test; null = not computed
-Q_VALUE: Final = "q_value"  # double, 0..1, p corrected for the rules searched; null = not computed
-LIFT_LOW: Final = "lift_low"  # double, lower end of the 95% interval of lift; null = not computed
-LIFT_HIGH: Final = "lift_high"  # double, upper end; null = not computed
+P_VALUE: Final = "p_value"  # double, 1e-308..1, Fisher's exact test, one-sided; 1e-308 = that or less
+LOG10_P: Final = "log10_p"  # double, 0 or less, its decimal logarithm, which does not underflow
+Q_VALUE: Final = "q_value"  # double, 1e-308..1, Benjamini-Hochberg over the rules searched of that size
+LOG10_Q: Final = "log10_q"  # double, 0 or less, its decimal logarithm
+HOLM_P: Final = "holm_p"  # double, 1e-308..1, Holm over the rules searched of that size
+LOG10_HOLM_P: Final = "log10_holm_p"  # double, 0 or less, its decimal logarithm
+LIFT_LOW: Final = "lift_low"  # double, lower end of the 95% interval of lift
+LIFT_HIGH: Final = "lift_high"  # double, upper end
 HOLDOUT_LIFT: Final = "holdout_lift"  # double, lift on held-out baskets; null = not computed
+IMPROVEMENT: Final = "improvement"  # double, -1..1, confidence less the best one of a smaller antecedent
 IS_REDUNDANT: Final = "is_redundant"  # boolean, a rule with a smaller antecedent is at least as confident
 
 # associations and cross-sell

@@ -1,5 +1,6 @@
 """Every table contract, and `conform`, which holds a DataFrame to one."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from pyspark.sql import DataFrame
@@ -110,13 +111,24 @@ RULES: Final = _contract(
     (c.LEVERAGE, _DOUBLE),
     (c.CONVICTION, _DOUBLE),
     (c.P_VALUE, _DOUBLE),
+    (c.LOG10_P, _DOUBLE),
     (c.Q_VALUE, _DOUBLE),
+    (c.LOG10_Q, _DOUBLE),
+    (c.HOLM_P, _DOUBLE),
+    (c.LOG10_HOLM_P, _DOUBLE),
     (c.LIFT_LOW, _DOUBLE),
     (c.LIFT_HIGH, _DOUBLE),
     (c.HOLDOUT_LIFT, _DOUBLE),
     (c.CUSTOMERS, _LONG),
+    (c.IMPROVEMENT, _DOUBLE),
     (c.IS_REDUNDANT, _BOOL),
 )
+
+
+def rules_with(measures: Sequence[str]) -> T.StructType:
+    """What `rules` is written with: its contract, then one double for each further measure."""
+    return T.StructType([*RULES.fields, *(T.StructField(name, _DOUBLE) for name in measures)])
+
 
 ASSOCIATIONS: Final = _contract(
     (c.ITEM_ID, _STRING),

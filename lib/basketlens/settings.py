@@ -13,8 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from basketlens.settings_base import Section as _Section
 from basketlens.settings_checks import check_time_pattern
 from basketlens.settings_clean import CleanSettings
-
-Level = Literal["product", "name", "category", "department"]
+from basketlens.settings_mine import MineSettings
 
 SHORTEST_SECRET: Final = 16  # characters
 SCALE_BY_WIDTH: Final = "1/sqrt(d)"
@@ -112,39 +111,6 @@ class LinkSettings(_Section):
     def scale_for(self, width: int) -> float:
         """The factor before the softmax for embeddings of `width` numbers."""
         return 1 / math.sqrt(width) if isinstance(self.scale, str) else self.scale
-
-
-class MineSettings(_Section):
-    """`[mine]`: frequent itemsets and rules."""
-
-    levels: Annotated[list[Level], Field(min_length=1)]
-    min_count: Annotated[int, Field(ge=0)]
-    min_support: Annotated[float, Field(gt=0, le=1)]
-    min_confidence: Annotated[float, Field(ge=0, le=1)]
-    max_size: Annotated[int, Field(ge=2, le=12)]
-    max_pairs: Annotated[int, Field(ge=1000, le=200_000_000)]
-    partitions: Annotated[int, Field(ge=0, le=100000)]
-
-    @field_validator("min_count")
-    @classmethod
-    def _not_one(cls, value: int) -> int:
-        if value == 1:  # every subset of every basket would be frequent
-            raise ValueError("0 (use min_support), or 2 and more")
-        return value
-
-    @field_validator("levels")
-    @classmethod
-    def _distinct(cls, value: list[str]) -> list[str]:
-        if len(set(value)) != len(value):
-            raise ValueError("a list that names each level once")
-        return value
-
-    def count_for(self, baskets: int) -> int:
-        """Baskets that an itemset must appear in when there are `baskets` in all; never below 2."""
-        if self.min_count:
-            return self.min_count
-        # Guard against 0.1 * 30 = 3.0000000000000004, which would ask for 4 baskets.
-        return max(2, math.ceil(self.min_support * baskets - 1e-9))
 
 
 class FinetuneSettings(_Section):

@@ -64,6 +64,7 @@ class Tables:
             raise SettingsError(
                 f"--run-id '{run_id}' cannot name a folder.\n  Allowed: letters, digits, '_', '-' and '.'"
             )
+        self._written = {**CONTRACTS, "rules": schemas.rules_with(settings.mine.measures)}
         self._files = files
         self._run_id = run_id
         self._window = DayWindow.of(settings.clean)
@@ -144,8 +145,8 @@ class Tables:
             measures: name -> aggregate over the rows written.
             by: of scratch: a column with a folder for each of its few values.
         """
-        if name in CONTRACTS:
-            df = schemas.conform(df, CONTRACTS[name], table=name)
+        if name in self._written:
+            df = schemas.conform(df, self._written[name], table=name)
         seen = Observation(f"{name}")
         aggregates = [F.count("*").alias("rows"), *((v.alias(k)) for k, v in (measures or {}).items())]
         if day := PARTITIONED.get(name):

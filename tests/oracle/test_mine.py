@@ -43,6 +43,7 @@ def mine(spark, folder, lines, catalogue, levels, *, partitions, min_count, min_
         f"mine.partitions={partitions}",
         f"mine.min_confidence={min_confidence}",
         f"mine.max_size={MAX_SIZE}",
+        f"mine.max_consequent={MAX_SIZE - 1}",
     )
     inputs = {"lines": spark.createDataFrame(lines, "basket_id string, product_id string")}
     if levels != ["product"]:

@@ -3,8 +3,8 @@
 import pytest
 
 from basketlens.errors import SettingsError
-from basketlens.settings import MineSettings
 from basketlens.settings_files import load_settings, masked, toml_value
+from basketlens.settings_mine import MineSettings
 
 
 def test_later_layers_win():

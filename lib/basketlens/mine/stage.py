@@ -17,8 +17,9 @@ from basketlens.mine.growth import growth_partitions, larger_itemsets
 from basketlens.mine.itemsets import coded_itemsets, decode_itemsets, with_flags
 from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
 from basketlens.mine.prune import prune_baskets
-from basketlens.mine.rules import confident_rules, with_is_redundant, with_measures
-from basketlens.settings import MineSettings, Settings
+from basketlens.mine.rule_tables import measured_rules
+from basketlens.settings import Settings
+from basketlens.settings_mine import MineSettings
 from basketlens.stage_io import StageIO
 
 PAIR: Final = 2  # items
@@ -59,10 +60,9 @@ def run(io: StageIO, settings: Settings) -> None:
     itemsets = io.write(
         "itemsets", reduce(DataFrame.unionByName, parts), doing="naming itemsets", measures=per_level
     )
-    confident = confident_rules(io.read("itemsets"), baskets=n, min_confidence=mine.min_confidence)
-    io.write("confident_rules", confident, doing="splitting itemsets into rules")
-    measured = with_measures(with_is_redundant(io.read("confident_rules")))
-    rules = io.write("rules", measured, doing="marking redundant rules", measures=per_level)
+    items: dict[str, int] = {name: figures[name]["items"] for name in mine.levels}
+    measured = measured_rules(io, io.read("itemsets"), mine, baskets=n, items=items)
+    rules = io.write("rules", measured, doing="correcting for all rules searched", measures=per_level)
     for name in mine.levels:
         figures[name] |= {"itemsets": int(itemsets.measures[name]), "rules": int(rules.measures[name])}
     io.note(rows_in=int(baskets.measures[N_LINES] or 0), baskets=n, min_count=min_count, levels=figures)
