@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from basketlens.settings_base import Section as _Section
 from basketlens.settings_checks import check_time_pattern
 from basketlens.settings_clean import CleanSettings
+from basketlens.settings_rules import RuleSettings
 
 Level = Literal["product", "name", "category", "department"]
 
@@ -114,7 +115,7 @@ class LinkSettings(_Section):
         return 1 / math.sqrt(width) if isinstance(self.scale, str) else self.scale
 
 
-class MineSettings(_Section):
+class MineSettings(RuleSettings):
     """`[mine]`: frequent itemsets and rules."""
 
     levels: Annotated[list[Level], Field(min_length=1)]
@@ -138,6 +139,11 @@ class MineSettings(_Section):
         if len(set(value)) != len(value):
             raise ValueError("a list that names each level once")
         return value
+
+    @model_validator(mode="after")
+    def _templates_fit(self) -> "MineSettings":
+        self.check_templates(self.levels)
+        return self
 
     def count_for(self, baskets: int) -> int:
         """Baskets that an itemset must appear in when there are `baskets` in all; never below 2."""

@@ -10,7 +10,7 @@ Here both sides meet by key.
 
 from typing import Final
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
@@ -19,7 +19,11 @@ from basketlens.mine.frequent import CODE
 from basketlens.mine.ranking import badness, measures_in
 
 _WANTED: Final = "wanted"  # array<int>, codes of a consequent
-_OFFERS: Final = "offers"  # array of the consequents of one antecedent, the best first
+_FIRST: Final = "first_offers"  # array of the consequents of one antecedent, the best first
+_OTHERS: Final = "other_offers"  # array, those after the first
+_SPARE: Final = (
+    50  # offers looked at beside the wanted k before all others are: those that a basket holds already
+)
 _BADNESS: Final = ("badness_1", "badness_2", "badness_3")  # double: measure, confidence, n_ab; less is better
 
 
@@ -63,7 +67,7 @@ def apply_rules(baskets: DataFrame, rules: DataFrame, *, k: int, by: str = c.CON
     held = baskets.select(c.BASKET_ID, F.explode(F.array_distinct(c.ITEMS)).alias(c.ITEM_ID))
     items = coded_items(rules, held)
     coded = coded_rules(rules, items, by=by)
-    best = best_offers(coded_baskets(held, items), offers_per_antecedent(coded), k=k)
+    best = best_offers(coded_baskets(held, items), offers_per_antecedent(coded, k=k), k=k)
     sides = coded.select(PART, _WANTED, *_kept(by))
     return best.join(sides.hint("merge"), [PART, _WANTED]).select(c.BASKET_ID, c.RANK, *_kept(by))
 
@@ -116,10 +120,17 @@ def coded_rules(rules: DataFrame, items: DataFrame, *, by: str) -> DataFrame:
     )
 
 
-def offers_per_antecedent(coded: DataFrame) -> DataFrame:
-    """index, part, and offers: an array of (badness_1..3, wanted), the best first."""
+def offers_per_antecedent(coded: DataFrame, *, k: int) -> DataFrame:
+    """index, part, and in two arrays its offers (badness_1..3, wanted), the best first.
+
+    A common item alone has offers by the ten thousand, of which a basket hardly ever needs more than the first.
+    """
     offers = F.sort_array(F.collect_list(F.struct(*_BADNESS, _WANTED)))
-    return coded.groupBy(INDEX, PART).agg(offers.alias(_OFFERS))
+    every = coded.groupBy(INDEX, PART).agg(offers.alias("offers"))
+    first = k + _SPARE
+    n_others = F.greatest(F.size("offers") - first, F.lit(0))
+    others = F.slice("offers", first + 1, n_others)
+    return every.select(INDEX, PART, F.slice("offers", 1, first).alias(_FIRST), others.alias(_OTHERS))
 
 
 def best_offers(baskets: DataFrame, offers: DataFrame, *, k: int) -> DataFrame:
@@ -127,10 +138,11 @@ def best_offers(baskets: DataFrame, offers: DataFrame, *, k: int) -> DataFrame:
 
     An antecedent offers a basket at most `k` consequents, so it is cut to these before anything is shuffled.
     """
-    matched = with_held_sets(baskets, offers)
-    is_new = F.filter(_OFFERS, lambda offer: ~F.arrays_overlap(offer[_WANTED], F.col(c.ITEMS)))
+    matched = with_held_sets(baskets, offers).withColumn("new", _new_ones(_FIRST))
+    is_enough = (F.size("new") >= k) | (F.size(_OTHERS) == 0)
+    new = F.when(is_enough, F.col("new")).otherwise(F.concat("new", _new_ones(_OTHERS)))
     per_basket = (
-        matched.select(c.BASKET_ID, PART, F.explode(F.slice(is_new, 1, k)).alias("offer"))
+        matched.select(c.BASKET_ID, PART, F.explode(F.slice(new, 1, k)).alias("offer"))
         .select(c.BASKET_ID, PART, "offer.*")
         .repartition(c.BASKET_ID)  # serves both windows
     )
@@ -139,6 +151,11 @@ def best_offers(baskets: DataFrame, offers: DataFrame, *, k: int) -> DataFrame:
     best_rules = per_basket.withColumn(c.RANK, F.row_number().over(of_consequent)).filter(F.col(c.RANK) == 1)
     ranked = best_rules.withColumn(c.RANK, F.row_number().over(of_basket)).filter(F.col(c.RANK) <= k)
     return ranked.select(c.BASKET_ID, PART, _WANTED, c.RANK)
+
+
+def _new_ones(offers: str) -> Column:
+    """Offers none of whose items the basket holds."""
+    return F.filter(offers, lambda offer: ~F.arrays_overlap(offer[_WANTED], F.col(c.ITEMS)))
 
 
 def _order(by: str) -> tuple[str, str, str]:

@@ -4,7 +4,6 @@ import random
 from collections import defaultdict
 
 import pytest
-from pyspark.sql import functions as F
 
 from basketlens.mine.apply import apply_rules
 
@@ -65,27 +64,25 @@ def test_what_is_offered_to_whom(spark):
     }
 
 
-@pytest.mark.parametrize(
-    ("by", "wanted"),
-    [
-        pytest.param("confidence", ["a>b", "a>c", "a>d", "a>e"], id="equal-in-all-goes-by-ids"),
-        pytest.param("lift", ["a>c", "a>b", "a>e", "a>d"], id="nan-and-null-come-last"),
-        pytest.param("conviction", ["a>d", "a>b", "a>c", "a>e"], id="conviction-null-is-infinite"),
-        pytest.param("p_value", ["a>e", "a>d", "a>b", "a>c"], id="the-least-p-is-the-best"),
-        pytest.param("n_ab", ["a>b", "a>c", "a>d", "a>e"], id="a-count"),
-    ],
-)
-def test_order(spark, by, wanted):
+def test_another_measure_decides_both_what_and_how_much(spark):
     rules = rules_of(
         spark,
-        rule("a>e", 3, 0.5, float("nan"), 1.0, 1e-9),
-        rule("a>d", 3, 0.5, None, None, 0.1),
-        rule("a>c", 4, 0.5, 3.0, 2.0),
-        rule("a>b", 4, 0.5, 2.0, 2.0),
-    ).filter(F.lit(True))
-    if by == "lift":
-        wanted = ["a>c", "a>b", "a>d", "a>e"]  # unknown ones by confidence, n_ab, ids
-    assert offers(apply_rules(baskets_of(spark, {"x": "a"}), rules, k=9, by=by)) == {"x": wanted}
+        rule("a>b", 9, 0.9, 1.0, 2.0),
+        rule("x>b", 9, 0.1, 1.0, 3.0),
+        rule("a>c", 9, 0.8, 1.0, None),  # conviction: null is infinite
+        rule("a>d", 9, 0.9, 1.0, 2.5),
+    )
+    found = apply_rules(baskets_of(spark, {"x": "ax"}), rules, k=2, by="conviction")
+    assert found.columns == [
+        "basket_id",
+        "rank",
+        "antecedent",
+        "consequent",
+        "confidence",
+        "n_ab",
+        "conviction",
+    ]
+    assert offers(found) == {"x": ["a>c", "x>b"]}
 
 
 @pytest.mark.parametrize(
@@ -135,23 +132,23 @@ def by_loop(bought, rules, k):
 
 
 @pytest.mark.parametrize(
-    ("seed", "k"),
-    [pytest.param(1, 1, id="one"), pytest.param(2, 3, id="three"), pytest.param(3, 500, id="all")],
+    ("seed", "k", "partitions"),
+    [
+        pytest.param(1, 1, 1, id="one-offer"),
+        pytest.param(2, 3, 5, id="three-offers"),
+        pytest.param(2, 500, 3, id="all-offers"),
+    ],
 )
-def test_the_loop_over_all_rules_and_baskets_agrees(spark, seed, k):
+def test_the_loop_over_all_rules_and_baskets_agrees(spark, seed, k, partitions):
+    """The loop knows no partitions, so the result does not depend on them."""
     bought, rules = drawn(seed)
     rows = [(*sides, n_ab, confidence, lift, 1.0, None) for sides, (n_ab, confidence, lift) in rules.items()]
     wanted = by_loop(bought, rules, k)
     assert len(wanted) > len(bought) / 2, "the draw is too thin to test anything"
-    for partitions in (1, 5):
-        rows = random.Random(partitions).sample(rows, len(rows))
-        found = apply_rules(
-            baskets_of(spark, bought).repartition(partitions),
-            rules_of(spark, *rows).repartition(partitions),
-            k=k,
-            by="lift",
-        )
-        assert offers(found) == wanted
+    rows = random.Random(partitions).sample(rows, len(rows))
+    baskets = baskets_of(spark, bought).repartition(partitions)
+    found = apply_rules(baskets, rules_of(spark, *rows).repartition(partitions), k=k, by="lift")
+    assert offers(found) == wanted
 
 
 def test_nothing_is_broadcast_or_gathered_in_one_place(spark, capsys):
