@@ -34,7 +34,12 @@ class RuleSettings(Section):
         Raises:
             ValueError: what is allowed.
         """
-        named = {key: {located(entry, levels) for entry in getattr(self, key)} for key in TEMPLATES}
+        named: dict[str, set[tuple[str, str]]] = {}
+        for key in TEMPLATES:
+            try:
+                named[key] = {located(entry, levels) for entry in getattr(self, key)}
+            except ValueError as error:
+                raise ValueError(f"in mine.{key} {error}") from None
         for one, other in (
             ("must_contain", "exclude"),
             ("antecedent_only", "exclude"),
