@@ -91,6 +91,27 @@ HOLDOUT_LIFT: Final = "holdout_lift"  # double, lift on held-out baskets; null =
 IMPROVEMENT: Final = "improvement"  # double, -1..1, confidence less the best one of a smaller antecedent
 IS_REDUNDANT: Final = "is_redundant"  # boolean, a rule with a smaller antecedent is at least as confident
 
+# rule_drift: the counts of `rules` in the earlier run (before) and in this one (after); null = not in its table
+N_AB_BEFORE: Final = "n_ab_before"  # long, baskets
+N_A_BEFORE: Final = "n_a_before"  # long, baskets
+N_B_BEFORE: Final = "n_b_before"  # long, baskets
+N_BEFORE: Final = "n_before"  # long, baskets
+N_AB_AFTER: Final = "n_ab_after"  # long, baskets
+N_A_AFTER: Final = "n_a_after"  # long, baskets
+N_B_AFTER: Final = "n_b_after"  # long, baskets
+N_AFTER: Final = "n_after"  # long, baskets
+SUPPORT_BEFORE: Final = "support_before"  # double, 0..1
+SUPPORT_AFTER: Final = "support_after"  # double, 0..1
+SUPPORT_Z: Final = "support_z"  # double, standard errors between the two supports; null = not in both tables
+SUPPORT_P_VALUE: Final = "support_p_value"  # double, 0..1, two-sided
+CONFIDENCE_BEFORE: Final = "confidence_before"  # double, 0..1
+CONFIDENCE_AFTER: Final = "confidence_after"  # double, 0..1
+LIFT_BEFORE: Final = "lift_before"  # double, >= 0
+LIFT_AFTER: Final = "lift_after"  # double, >= 0
+Z: Final = (
+    "z"  # double, standard errors between the two confidences; its p_value is two-sided; null = not in both
+)
+
 # associations and cross-sell
 STRENGTH: Final = "strength"  # double, 0..1, P(neighbor | item): counts shrunk toward attention
 KIND: Final = "kind"  # string: complement, substitute, basket_only or text_only
@@ -106,7 +127,7 @@ INPUTS: Final = "inputs"  # map<string,string>, input table or file set -> its v
 ROWS_IN: Final = "rows_in"  # long, rows of the stage's inputs where known
 ROWS_OUT: Final = "rows_out"  # map<string,long>, table -> rows
 SECONDS: Final = "seconds"  # double, wall clock
-STATUS: Final = "status"  # string: done, skipped or failed
+STATUS: Final = "status"  # string: done, skipped or failed; in rule_drift born, died, moved or stable
 STARTED_AT: Final = "started_at"  # timestamp, UTC
 MESSAGE: Final = "message"  # string, first line of the error; null unless failed
 

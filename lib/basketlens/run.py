@@ -77,6 +77,9 @@ class RunIO:
     def has(self, name: str) -> bool:
         return self._run.tables.exists(name)
 
+    def earlier(self, name: str, location: str, *, setting: str) -> DataFrame | None:
+        return self._run.tables.earlier(name, location, setting=setting)
+
     def source(self, name: str, wanted: Mapping[str, str]) -> DataFrame:
         given = self._run.settings.input
         location, kind, setting, where = {

@@ -130,6 +130,36 @@ def rules_with(measures: Sequence[str]) -> T.StructType:
     return T.StructType([*RULES.fields, *(T.StructField(name, _DOUBLE) for name in measures)])
 
 
+# What an earlier run's rules must have to be compared with, whatever measures that run knew.
+RULE_COUNTS: Final = T.StructType(
+    [RULES[name] for name in (c.LEVEL, c.ANTECEDENT, c.CONSEQUENT, c.N_AB, c.N_A, c.N_B, c.N)]
+)
+
+RULE_DRIFT: Final = _contract(
+    (c.LEVEL, _STRING),
+    (c.ANTECEDENT, _STRINGS),
+    (c.CONSEQUENT, _STRINGS),
+    (c.STATUS, _STRING),
+    (c.CONFIDENCE_BEFORE, _DOUBLE),
+    (c.CONFIDENCE_AFTER, _DOUBLE),
+    (c.Z, _DOUBLE),
+    (c.P_VALUE, _DOUBLE),
+    (c.SUPPORT_BEFORE, _DOUBLE),
+    (c.SUPPORT_AFTER, _DOUBLE),
+    (c.SUPPORT_Z, _DOUBLE),
+    (c.SUPPORT_P_VALUE, _DOUBLE),
+    (c.LIFT_BEFORE, _DOUBLE),
+    (c.LIFT_AFTER, _DOUBLE),
+    (c.N_AB_BEFORE, _LONG),
+    (c.N_A_BEFORE, _LONG),
+    (c.N_B_BEFORE, _LONG),
+    (c.N_BEFORE, _LONG),
+    (c.N_AB_AFTER, _LONG),
+    (c.N_A_AFTER, _LONG),
+    (c.N_B_AFTER, _LONG),
+    (c.N_AFTER, _LONG),
+)
+
 ASSOCIATIONS: Final = _contract(
     (c.ITEM_ID, _STRING),
     (c.ITEM_NAME, _STRING),

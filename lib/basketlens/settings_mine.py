@@ -3,9 +3,9 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from basketlens.settings_base import Section
+from basketlens.settings_rules import RuleSettings
 
 Level = Literal["product", "name", "category", "department"]
 # mine/measures.py computes these; a test holds both lists equal.
@@ -16,7 +16,7 @@ ExtraMeasure = Literal[
 ]  # fmt: skip
 
 
-class MineSettings(Section):
+class MineSettings(RuleSettings):
     """`[mine]`: frequent itemsets and rules."""
 
     levels: Annotated[list[Level], Field(min_length=1)]
@@ -42,6 +42,11 @@ class MineSettings(Section):
         if len(set(value)) != len(value):
             raise ValueError("a list that names each of them once")
         return value
+
+    @model_validator(mode="after")
+    def _templates_fit(self) -> "MineSettings":
+        self.check_templates(self.levels)
+        return self
 
     def count_for(self, baskets: int) -> int:
         """Baskets that an itemset must appear in when there are `baskets` in all; never below 2."""

@@ -26,6 +26,12 @@ class StageIO(Protocol):
     def has(self, name: str) -> bool:
         """Whether a table was published by an earlier run."""
 
+    def earlier(self, name: str, location: str, *, setting: str) -> DataFrame | None:
+        """An earlier run's table: the one at `location` (a path or table, the value of `setting`) unless that is "".
+
+        Else the one that this run's own will replace, or None when none was published.
+        """
+
     def source(self, name: str, wanted: Mapping[str, str]) -> DataFrame:
         """Raw receipts, returns or catalogue: the wanted source columns (setting -> column or expression)."""
 

@@ -35,6 +35,7 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "link_stats": schemas.LINK_STATS,
     "itemsets": schemas.ITEMSETS,
     "rules": schemas.RULES,
+    "rule_drift": schemas.RULE_DRIFT,
     "associations": schemas.ASSOCIATIONS,
     "cross_sell": schemas.CROSS_SELL,
     "data_quality": schemas.DATA_QUALITY,
@@ -46,6 +47,8 @@ REPLACEMENTS: Final[Mapping[str, T.StructType]] = {
     "lines": schemas.LINES_INPUT,
     "rejects": schemas.REJECTS_INPUT,
 }
+# What is asked of a table of an earlier run, which may be of an earlier version and lack later columns.
+EARLIER: Final[Mapping[str, T.StructType]] = {"rules": schemas.RULE_COUNTS}
 # Tables with one folder per day, so that a run over a window of days replaces just these.
 PARTITIONED: Final[Mapping[str, str]] = {"lines": c.SOLD_ON, "rejects": c.SOLD_ON}
 _NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"  # where Spark writes rows whose day is null
@@ -96,7 +99,9 @@ class Tables:
             other_days = self._published(name).filter(~self._window.condition(F.col(PARTITIONED[name])))
             return staged.unionByName(other_days)
         if name in self._replaced:
-            return self._read_replacement(name, self._replaced[name])
+            return self._read_location(
+                self._replaced[name], REPLACEMENTS[name], table=name, setting=f"tables.read.{name}"
+            )
         if not self.exists(name):
             raise InputError(
                 f"Table '{name}' is not there yet.\n  Looked at: {self.path(name)}\n"
@@ -123,16 +128,31 @@ class Tables:
         """Whether publishing replaces days of a table, and not the whole of it."""
         return name in PARTITIONED and not self._window.is_whole and self.exists(name)
 
-    def _read_replacement(self, name: str, location: str) -> DataFrame:
+    def _read_location(self, location: str, contract: T.StructType, *, table: str, setting: str) -> DataFrame:
         path = resolve(location)
         is_path = "/" in path or self._files.exists(path)
         try:
             found = self.spark.read.parquet(path) if is_path else self.spark.read.table(path)
         except SPARK_ERRORS as error:
             raise InputError(
-                f"tables.read.{name} = '{location}' cannot be read.\n  Spark says: {spark_says(error)}"
+                f"{setting} = '{location}' cannot be read.\n  Spark says: {spark_says(error)}"
             ) from None
-        return schemas.conform(found, REPLACEMENTS[name], table=name)
+        return schemas.conform(found, contract, table=table)
+
+    def earlier(self, name: str, location: str, *, setting: str) -> DataFrame | None:
+        """A table of an earlier run with the columns of `EARLIER`: the one at `location`, else the published one.
+
+        What this run has staged of it is not looked at, and it stays in place until `publish`.
+
+        Raises:
+            InputError: there is nothing to read at `location`.
+            TableContractError: it lacks a column or has one of another type.
+        """
+        if location:
+            return self._read_location(location, EARLIER[name], table=name, setting=setting)
+        if not self.exists(name):
+            return None
+        return schemas.conform(self._load(self.path(name), name), EARLIER[name], table=name)
 
     def write(
         self, name: str, df: DataFrame, measures: Mapping[str, Column] | None = None, *, by: str = ""

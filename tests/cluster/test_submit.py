@@ -10,7 +10,7 @@ from tests.cluster.real_cut import write_cut
 from tests.cluster.shell import readme_commands, shell
 
 TABLES = {
-    "lines", "rejects", "products", "items", "embeddings", "links", "link_stats", "itemsets", "rules",
+    "lines", "rejects", "products", "items", "embeddings", "links", "link_stats", "itemsets", "rules", "rule_drift",
     "associations", "cross_sell", "runs",
 }  # fmt: skip
 pytestmark = pytest.mark.timeout(600)
@@ -81,7 +81,7 @@ def test_no_raw_customer_id_is_in_any_output(job):
 
 def test_the_summary_says_what_came_out(job):
     folder, _, done = job
-    for word in ("rows", "items", "links", "itemsets", "rules", "strongest associations"):
+    for word in ("rows", "items", "links", "itemsets", "rules", "rule_drift", "strongest associations"):
         assert word in done.stdout
     assert "report    tables/report.html" in done.stdout
     page = (folder / "tables" / "report.html").read_text()

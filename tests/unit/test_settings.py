@@ -4,7 +4,6 @@ import pytest
 
 from basketlens.errors import SettingsError
 from basketlens.settings_files import load_settings, masked, toml_value
-from basketlens.settings_mine import MineSettings
 
 
 def test_later_layers_win():
@@ -46,6 +45,8 @@ def test_set_takes_toml_values(text, value):
         pytest.param("finetune.enabled=true", ["finetune.enabled", "False"], id="not-available-yet"),
         pytest.param("privacy.min_customers=20", ["privacy.min_customers", "less than or equal to 0"], id="no-silent-floor"),
         pytest.param("mine.min_count", ["section.key=value"], id="no-equals"),
+        pytest.param('mine.exclude=["product:7"]', ["in mine.exclude item", "of a mined level (name), not 'product:7'", "name:product:7"], id="template-level"),
+        pytest.param('mine.exclude=["name:"]', ["not empty", "'name:'"], id="template-without-id"),
         pytest.param("clean.columns.store_id==", ["clean.columns", "behind the", "store_id"], id="empty-expression"),
         pytest.param("clean.gates.rejected_by_reason.max={duplicates = 0.1}", ["rejected_by_reason.max", "found duplicates"], id="no-such-reason"),
         pytest.param("input.decimal=;", ["input.decimal", "'.' or ','"], id="decimal"),
@@ -57,6 +58,36 @@ def test_wrong_settings_say_where_and_what(assignment, parts):
     message = str(error.value)
     assert [part for part in parts if part not in message] == [], message
     assert error.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("template", "parts"),
+    [
+        pytest.param(
+            'must_contain=["7"]',
+            ["level:id where several levels are mined, such as product:7"],
+            id="no-level",
+        ),
+        pytest.param(
+            'must_contain=["name:7", "product:8"]',
+            ["must_contain or in exclude, not in both as 8"],
+            id="both",
+        ),
+    ],
+)
+def test_wrong_templates_say_what_is_allowed(template, parts):
+    assignments = ['mine.levels=["product", "name"]', 'mine.exclude=["product:8"]', f"mine.{template}"]
+    with pytest.raises(SettingsError) as error:
+        load_settings("base", assignments, {})
+    assert [part for part in parts if part not in str(error.value)] == [], str(error.value)
+
+
+def test_an_id_of_a_template_may_hold_colons():
+    mine = load_settings(
+        "base", ['mine.levels=["product"]', 'mine.exclude=["7:8", "product:name:9"]'], {}
+    ).mine
+    assert mine.ids_of("exclude", "product", mine.levels) == {"7:8", "name:9"}
+    assert mine.ids_of("exclude", "name", ["product", "name"][:1]) == set()
 
 
 @pytest.mark.parametrize(
@@ -150,13 +181,5 @@ def test_secrets_are_masked():
     ],
 )
 def test_support_becomes_a_count(baskets, count):
-    mine = MineSettings(
-        levels=["name"],
-        min_count=0,
-        min_support=0.0003,
-        min_confidence=0.1,
-        max_size=5,
-        max_pairs=1000,
-        partitions=0,
-    )
+    mine = load_settings("base", ["mine.min_support=0.0003"], {}).mine
     assert mine.count_for(baskets) == count

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Final
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
@@ -20,7 +20,13 @@ _LATER: Final = {c.HOLDOUT_LIFT: "double", c.CUSTOMERS: "long"}  # not computed 
 
 
 def measured_rules(
-    io: StageIO, itemsets: DataFrame, mine: MineSettings, *, baskets: int, items: Mapping[str, int]
+    io: StageIO,
+    itemsets: DataFrame,
+    mine: MineSettings,
+    *,
+    baskets: int,
+    items: Mapping[str, int],
+    is_allowed: Column,
 ) -> DataFrame:
     """Every column of `rules`, of the rules that are confident enough.
 
@@ -30,8 +36,9 @@ def measured_rules(
         mine: the settings.
         baskets: in all.
         items: frequent items of each level.
+        is_allowed: which sides a rule may have; of a rule that it allows it must allow all shorter ones.
     """
-    splits = all_splits(itemsets, baskets=baskets, max_consequent=mine.max_consequent)
+    splits = all_splits(itemsets, baskets=baskets, max_consequent=mine.max_consequent).filter(is_allowed)
     longest = {"longest": F.max(F.size(c.ANTECEDENT))}
     written = io.write("splits", splits, doing="splitting itemsets into rules", measures=longest)
     compared = compared_rules(io, longest=int(written.measures["longest"] or 1))

@@ -1,6 +1,6 @@
 """Stage `mine`: frequent itemsets of every wanted level, and the rules between their parts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 from typing import Final, NamedTuple
 
@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens import schemas
 from basketlens.mine.baskets import N_LINES, encode_baskets, items_per_basket, needs_catalogue, sold_items
 from basketlens.mine.candidates import pair_keys
 from basketlens.mine.frequent import frequent_items
@@ -18,6 +19,17 @@ from basketlens.mine.itemsets import coded_itemsets, decode_itemsets, with_flags
 from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
 from basketlens.mine.prune import prune_baskets
 from basketlens.mine.rule_tables import measured_rules
+from basketlens.mine.templates import (
+    Template,
+    has_allowed_sides,
+    has_any,
+    is_wanted_rule,
+    templates_of,
+    with_sides,
+    without_excluded,
+)
+from basketlens.mine.top import check_measure
+from basketlens.mine.wanted import keep_top_rules, keep_wanted_sets, look_for_ids, wanted_codes, write_drift
 from basketlens.settings import Settings
 from basketlens.settings_mine import MineSettings
 from basketlens.stage_io import StageIO
@@ -32,6 +44,7 @@ class Level(NamedTuple):
     mine: MineSettings
     name: str
     min_count: int
+    template: Template
 
     def scratch(self, table: str) -> str:
         """A table of this stage and level alone."""
@@ -39,8 +52,10 @@ class Level(NamedTuple):
 
 
 def run(io: StageIO, settings: Settings) -> None:
-    """Read `lines` (and `products` for levels above the product), write `itemsets` and `rules`."""
+    """Read `lines` (and `products` for levels above the product), write `itemsets`, `rules` and `rule_drift`."""
     mine = settings.mine
+    check_measure(mine.rank_by, schemas.rules_with(mine.measures))
+    templates = templates_of(mine, mine.levels)
     products = io.read("products") if needs_catalogue(mine.levels) else None
     grouped = items_per_basket(io.read("lines"), products, mine.levels)
     baskets = io.write(
@@ -52,26 +67,28 @@ def run(io: StageIO, settings: Settings) -> None:
     parts: list[DataFrame] = []
     figures: dict[str, dict[str, int]] = {}
     for name in mine.levels:
-        sets, figures[name] = mine_level(Level(io, mine, name, min_count))
+        sets, figures[name] = mine_level(Level(io, mine, name, min_count, templates[name]))
         frequent = io.read(f"frequent_{name}")
         parts.append(decode_itemsets(with_flags(sets), frequent, level=name, baskets=n))
 
     per_level = rows_per_level(mine.levels)
-    itemsets = io.write(
-        "itemsets", reduce(DataFrame.unionByName, parts), doing="naming itemsets", measures=per_level
-    )
+    itemsets, sets = keep_wanted_sets(io, reduce(DataFrame.unionByName, parts), templates, per_level)
     items: dict[str, int] = {name: figures[name]["items"] for name in mine.levels}
-    measured = measured_rules(io, io.read("itemsets"), mine, baskets=n, items=items)
-    rules = io.write("rules", measured, doing="correcting for all rules searched", measures=per_level)
+    measured = measured_rules(io, sets, mine, baskets=n, items=items, is_allowed=has_allowed_sides(templates))
+    best = keep_top_rules(io, measured.filter(is_wanted_rule(templates)), mine, mine.levels)
+    rules = io.write("rules", best, doing="correcting for all rules searched", measures=per_level)
     for name in mine.levels:
-        figures[name] |= {"itemsets": int(itemsets.measures[name]), "rules": int(rules.measures[name])}
+        figures[name] |= {"itemsets": int(itemsets[name]), "rules": int(rules.measures[name])}
     io.note(rows_in=int(baskets.measures[N_LINES] or 0), baskets=n, min_count=min_count, levels=figures)
+    io.note(rule_drift=write_drift(io, mine, mine.levels))
 
 
 def mine_level(level: Level) -> tuple[DataFrame, dict[str, int]]:
     """Coded itemsets of all sizes, and how many rows each step left."""
     io, name = level.io, level.name
     sold = sold_items(io.read("baskets"), name)
+    unknown = look_for_ids(io, sold, level.template, name)
+    sold = without_excluded(sold, level.template)
     frequent = io.write(
         level.scratch("frequent"),
         frequent_items(sold, min_count=level.min_count),
@@ -81,10 +98,17 @@ def mine_level(level: Level) -> tuple[DataFrame, dict[str, int]]:
     items, n_items = io.read(level.scratch("frequent")), frequent.rows
     pairs = mine_pairs(level, n_items=n_items, entries=int(frequent.measures["entries"] or 0))
     figures = {"items": n_items, "pairs": pairs, "larger": 0, "pruned_baskets": 0}
+    if unknown:
+        figures["unknown_ids"] = unknown
     if not pairs:
         return coded_itemsets(items, None, None), figures
-    larger = mine_larger(level, n_items=n_items, figures=figures) if level.mine.max_size > PAIR else None
-    return coded_itemsets(items, io.read(level.scratch("pairs")), larger), figures
+    codes = wanted_codes(io, items, level.template, name)
+    is_needed = level.mine.max_size > PAIR and bool(codes or not level.template.must_contain)
+    larger = mine_larger(level, codes, n_items=n_items, figures=figures) if is_needed else None
+    sets = coded_itemsets(items, io.read(level.scratch("pairs")), larger)
+    if codes and larger is not None:
+        sets = with_sides(sets, io.read(level.scratch("coded")), items, codes)
+    return sets, figures
 
 
 def mine_pairs(level: Level, *, n_items: int, entries: int) -> int:
@@ -110,13 +134,21 @@ def mine_pairs(level: Level, *, n_items: int, entries: int) -> int:
     return io.write(level.scratch("pairs"), pairs, doing=f"counting pairs ({name})").rows
 
 
-def mine_larger(level: Level, *, n_items: int, figures: dict[str, int]) -> DataFrame | None:
-    """Itemsets of size 3 and more, written once; None when too few baskets can hold one."""
+def mine_larger(
+    level: Level, codes: Collection[int], *, n_items: int, figures: dict[str, int]
+) -> DataFrame | None:
+    """Itemsets of size 3 and more, written once; None when too few baskets can hold one.
+
+    Where `codes` names wanted items only baskets with one of them are mined: see `templates.with_sides`.
+    """
     io, name = level.io, level.name
     keys = keys_on_driver(level, io.read(level.scratch("pairs")).select(A, B), n_items=n_items)
+    coded = io.read(level.scratch("coded"))
+    if codes:
+        coded = coded.filter(has_any(c.ITEMS, codes))
     pruned = io.write(
         level.scratch("pruned"),
-        prune_baskets(io.read(level.scratch("coded")), keys, n_items=n_items),
+        prune_baskets(coded, keys, n_items=n_items),
         doing=f"pruning baskets ({name})",
         measures={"entries": F.sum(F.size(c.ITEMS))},
     )

@@ -37,6 +37,9 @@ class LocalIO:
     def read(self, name: str) -> DataFrame:
         return self._inputs[name] if name in self._inputs else self._tables.read(name)
 
+    def earlier(self, name: str, location: str, *, setting: str) -> DataFrame | None:
+        return self._tables.earlier(name, location, setting=setting)
+
     def write(
         self, name: str, df: DataFrame, *, doing: str, measures: Mapping[str, Column] | None = None
     ) -> Written:

@@ -1,0 +1,88 @@
+"""Steps of the stage that write or look: what templates name, which itemsets and rules stay, how rules drifted."""
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from basketlens import columns as c
+from basketlens.mine.drift import compared_rules, is_in_both, with_status
+from basketlens.mine.frequent import CODE
+from basketlens.mine.templates import Template, is_wanted_set, unknown_ids
+from basketlens.mine.top import top_rules
+from basketlens.settings_rules import RuleSettings
+from basketlens.stage_io import StageIO
+
+
+def look_for_ids(io: StageIO, sold: DataFrame, template: Template, level: str) -> int:
+    """How many ids of the template were not sold.
+
+    Raises:
+        SettingsError: none of a setting was.
+    """
+    if not template.ids:
+        return 0
+    named = sold.filter(F.col(c.ITEM_ID).isin(*template.ids)).select(c.ITEM_ID).distinct()
+    found = io.to_driver(
+        named,
+        limit=len(template.ids),
+        what="items of templates",
+        doing=f"looking for items of templates ({level})",
+    )
+    return len(unknown_ids(template, level, set(found[c.ITEM_ID])))
+
+
+def wanted_codes(io: StageIO, frequent: DataFrame, template: Template, level: str) -> frozenset[int]:
+    """Codes of the frequent items that itemsets must contain one of; empty when there is no such template."""
+    if not template.must_contain:
+        return frozenset()
+    named = frequent.filter(F.col(c.ITEM_ID).isin(*template.must_contain)).select(CODE)
+    found = io.to_driver(
+        named, limit=len(template.must_contain), what="wanted items", doing=f"coding wanted items ({level})"
+    )
+    return frozenset(found[CODE].tolist())
+
+
+def keep_wanted_sets(
+    io: StageIO, sets: DataFrame, templates: Mapping[str, Template], measures: Mapping[str, Column]
+) -> tuple[Mapping[str, int], DataFrame]:
+    """Write `itemsets`; its measures, and the sets that rules are made of: these and what they are measured by."""
+    everything = "itemsets"
+    if any(template.must_contain for template in templates.values()):
+        everything = "sets_and_sides"
+        io.write(everything, sets, doing="naming itemsets and the sides of their rules")
+        sets = io.read(everything).filter(is_wanted_set(templates))
+    written = io.write("itemsets", sets, doing="naming itemsets", measures=measures)
+    return written.measures, io.read(everything)
+
+
+def keep_top_rules(io: StageIO, rules: DataFrame, mine: RuleSettings, levels: Sequence[str]) -> DataFrame:
+    """The best `mine.top_rules` of each level; all of them where it is 0."""
+    if not mine.top_rules:
+        return rules
+    io.write("ranked_rules", rules, doing="measuring rules")  # read once per level
+    return top_rules(io.read("ranked_rules"), levels, n=mine.top_rules, by=mine.rank_by)
+
+
+def write_drift(io: StageIO, mine: RuleSettings, levels: Sequence[str]) -> Mapping[str, int]:
+    """Write `rule_drift` after `rules`: empty when there is no earlier table.  Rules by status.
+
+    Levels that are not mined any more are left out: their rules were not looked for.
+    """
+    after = io.read("rules")
+    before = io.earlier("rules", mine.compare_with, setting="mine.compare_with")
+    if before is None:
+        compared = compared_rules(after, after).limit(0)
+    else:
+        compared = compared_rules(before.filter(F.col(c.LEVEL).isin(*levels)), after)
+    in_both = {"in_both": F.count(F.when(is_in_both(), 1))}
+    tests = io.write("compared_rules", compared, doing="comparing with earlier rules", measures=in_both)
+    drift = with_status(
+        io.read("compared_rules"), tests=int(tests.measures["in_both"] or 0), alpha=mine.drift_alpha
+    )
+    per_status = {
+        status: F.count(F.when(F.col(c.STATUS) == status, 1))
+        for status in ("born", "died", "moved", "stable")
+    }
+    written = io.write("rule_drift", drift, doing="telling which rules moved", measures=per_status)
+    return {status: int(written.measures[status] or 0) for status in per_status}
