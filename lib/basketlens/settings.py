@@ -65,12 +65,12 @@ class InputSettings(_Section):
 
 
 class PrivacySettings(_Section):
-    """`[privacy]`: the secret behind customer keys."""
+    """`[privacy]`: the secret behind customer keys, and the customers behind what is published."""
 
     key: SecretStr
     key_file: str
     create_key_file: bool
-    min_customers: Annotated[int, Field(ge=0, le=0)]  # a floor is refused rather than ignored until it exists
+    min_customers: Annotated[int, Field(ge=0, le=1_000_000)]
 
     @field_validator("key", mode="before")
     @classmethod
@@ -124,6 +124,9 @@ class MineSettings(_Section):
     max_size: Annotated[int, Field(ge=2, le=12)]
     max_pairs: Annotated[int, Field(ge=1000, le=200_000_000)]
     partitions: Annotated[int, Field(ge=0, le=100000)]
+    holdout: Annotated[float, Field(ge=0, le=0.5)]
+    stratify: Literal["", "store", "week", "promotion"]
+    max_strata: Annotated[int, Field(ge=2, le=100_000)]
 
     @field_validator("min_count")
     @classmethod

@@ -12,11 +12,16 @@ from pyspark.sql import functions as F
 from basketlens import columns as c
 from basketlens.mine.baskets import N_LINES, encode_baskets, items_per_basket, needs_catalogue, sold_items
 from basketlens.mine.candidates import pair_keys
+from basketlens.mine.facts import with_facts
 from basketlens.mine.frequent import frequent_items
 from basketlens.mine.growth import growth_partitions, larger_itemsets
-from basketlens.mine.itemsets import coded_itemsets, decode_itemsets, with_flags
+from basketlens.mine.holdout import cut_day, mined_baskets
+from basketlens.mine.itemsets import coded_itemsets, decode_itemsets
+from basketlens.mine.known import known_baskets
 from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
 from basketlens.mine.prune import prune_baskets
+from basketlens.mine.remeasure import IS_WITHHELD, remeasured
+from basketlens.mine.rule_evidence import with_evidence
 from basketlens.mine.rules import confident_rules, with_is_redundant, with_measures
 from basketlens.settings import MineSettings, Settings
 from basketlens.stage_io import StageIO
@@ -41,31 +46,50 @@ def run(io: StageIO, settings: Settings) -> None:
     """Read `lines` (and `products` for levels above the product), write `itemsets` and `rules`."""
     mine = settings.mine
     products = io.read("products") if needs_catalogue(mine.levels) else None
-    grouped = items_per_basket(io.read("lines"), products, mine.levels)
+    lines = with_facts(io.read("lines"), stratify=mine.stratify)
+    cut = cut_day(io, lines, share=mine.holdout)
+    grouped = items_per_basket(lines, products, mine.levels, stratify=mine.stratify)
     baskets = io.write(
-        "baskets", grouped, doing="grouping lines into baskets", measures={N_LINES: F.sum(N_LINES)}
+        "baskets",
+        mined_baskets(io, grouped, cut),
+        doing="grouping lines into baskets",
+        measures={N_LINES: F.sum(N_LINES)},
     )
     n = baskets.rows
     min_count = mine.count_for(n)
+    known = known_baskets(io, settings, cut)
 
     parts: list[DataFrame] = []
     figures: dict[str, dict[str, int]] = {}
     for name in mine.levels:
         sets, figures[name] = mine_level(Level(io, mine, name, min_count))
         frequent = io.read(f"frequent_{name}")
-        parts.append(decode_itemsets(with_flags(sets), frequent, level=name, baskets=n))
+        found = remeasured(io, mine, known, sets, level=name)
+        parts.append(decode_itemsets(found, frequent, level=name, baskets=n))
 
     per_level = rows_per_level(mine.levels)
-    itemsets = io.write(
-        "itemsets", reduce(DataFrame.unionByName, parts), doing="naming itemsets", measures=per_level
-    )
-    confident = confident_rules(io.read("itemsets"), baskets=n, min_confidence=mine.min_confidence)
-    io.write("confident_rules", confident, doing="splitting itemsets into rules")
+    every = io.write("all_itemsets", reduce(DataFrame.unionByName, parts), doing="naming itemsets")
+    published = io.read("all_itemsets").filter(~F.col(IS_WITHHELD))
+    itemsets = io.write("itemsets", published, doing="publishing itemsets", measures=per_level)
+    confident = confident_rules(io.read("all_itemsets"), baskets=n, min_confidence=mine.min_confidence)
+    searched = io.write("confident_rules", confident, doing="splitting itemsets into rules")
     measured = with_measures(with_is_redundant(io.read("confident_rules")))
-    rules = io.write("rules", measured, doing="marking redundant rules", measures=per_level)
+    backed = with_evidence(
+        measured, io.read("all_itemsets"), held_out=known.held_out, per_stratum=known.per_stratum
+    )
+    rules = io.write("rules", backed, doing="marking redundant rules", measures=per_level)
     for name in mine.levels:
         figures[name] |= {"itemsets": int(itemsets.measures[name]), "rules": int(rules.measures[name])}
     io.note(rows_in=int(baskets.measures[N_LINES] or 0), baskets=n, min_count=min_count, levels=figures)
+    io.note(
+        **known.figures(settings),
+        withheld={"itemsets": every.rows - itemsets.rows, "rules": searched.rows - rules.rows},
+    )
+
+
+def extra(settings: Settings) -> dict[str, str]:
+    """What the tables depend on beside `[mine]`, for the fingerprint."""
+    return {"privacy.min_customers": str(settings.privacy.min_customers)}
 
 
 def mine_level(level: Level) -> tuple[DataFrame, dict[str, int]]:
