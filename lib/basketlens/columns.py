@@ -66,7 +66,11 @@ ITEMS: Final = "items"  # array<string>, item ids, ascending, distinct
 SIZE: Final = "size"  # int, items in the set
 COUNT: Final = "count"  # long, baskets that hold the whole set
 SUPPORT: Final = "support"  # double, 0..1, share of baskets
-CUSTOMERS: Final = "customers"  # long, distinct customers behind it; null = not counted
+CUSTOMERS: Final = "customers"  # long, distinct customers behind it; null = the lines have no customers
+BASKET_REVENUE: Final = (
+    "basket_revenue"  # double, currency of `amount`, paid in the set's baskets for everything
+)
+ITEM_REVENUE: Final = "item_revenue"  # double, currency of `amount`, paid in the set's baskets for its items
 IS_CLOSED: Final = "is_closed"  # boolean, no larger mined set has the same count
 IS_MAXIMAL: Final = "is_maximal"  # boolean, no larger mined set is frequent
 ANTECEDENT: Final = "antecedent"  # array<string>, item ids, ascending
@@ -87,8 +91,13 @@ HOLM_P: Final = "holm_p"  # double, 1e-308..1, Holm over the rules searched of t
 LOG10_HOLM_P: Final = "log10_holm_p"  # double, 0 or less, its decimal logarithm
 LIFT_LOW: Final = "lift_low"  # double, lower end of the 95% interval of lift
 LIFT_HIGH: Final = "lift_high"  # double, upper end
-HOLDOUT_LIFT: Final = "holdout_lift"  # double, lift on held-out baskets; null = not computed
 IMPROVEMENT: Final = "improvement"  # double, -1..1, confidence less the best one of a smaller antecedent
+HOLDOUT_LIFT: Final = "holdout_lift"  # double, >= 0, lift on held-out baskets; null = none there
+SHRINKAGE: Final = "shrinkage"  # double, >= 0, holdout_lift / lift; 1 = the rule held as it was found
+STRATIFIED_LIFT: Final = "stratified_lift"  # double, >= 0, lift pooled over `mine.stratify`; null = off
+EXTRA_REVENUE: Final = (
+    "extra_revenue"  # double, currency of `amount`, for the consequent beyond chance, in all baskets
+)
 IS_REDUNDANT: Final = "is_redundant"  # boolean, a rule with a smaller antecedent is at least as confident
 
 # rule_drift: the counts of `rules` in the earlier run (before) and in this one (after); null = not in its table

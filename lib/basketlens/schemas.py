@@ -95,6 +95,8 @@ ITEMSETS: Final = _contract(
     (c.CUSTOMERS, _LONG),
     (c.IS_CLOSED, _BOOL),
     (c.IS_MAXIMAL, _BOOL),
+    (c.BASKET_REVENUE, _DOUBLE),
+    (c.ITEM_REVENUE, _DOUBLE),
 )
 
 RULES: Final = _contract(
@@ -122,6 +124,9 @@ RULES: Final = _contract(
     (c.CUSTOMERS, _LONG),
     (c.IMPROVEMENT, _DOUBLE),
     (c.IS_REDUNDANT, _BOOL),
+    (c.SHRINKAGE, _DOUBLE),
+    (c.STRATIFIED_LIFT, _DOUBLE),
+    (c.EXTRA_REVENUE, _DOUBLE),
 )
 
 

@@ -64,12 +64,12 @@ class InputSettings(_Section):
 
 
 class PrivacySettings(_Section):
-    """`[privacy]`: the secret behind customer keys."""
+    """`[privacy]`: the secret behind customer keys, and the customers behind what is published."""
 
     key: SecretStr
     key_file: str
     create_key_file: bool
-    min_customers: Annotated[int, Field(ge=0, le=0)]  # a floor is refused rather than ignored until it exists
+    min_customers: Annotated[int, Field(ge=0, le=1_000_000)]
 
     @field_validator("key", mode="before")
     @classmethod

@@ -28,6 +28,9 @@ class MineSettings(RuleSettings):
     partitions: Annotated[int, Field(ge=0, le=100000)]
     max_consequent: Annotated[int, Field(ge=1, le=11)]
     measures: list[ExtraMeasure]
+    holdout: Annotated[float, Field(ge=0, le=0.5)]
+    stratify: Literal["", "store", "week", "promotion"]
+    max_strata: Annotated[int, Field(ge=2, le=100_000)]
 
     @field_validator("min_count")
     @classmethod

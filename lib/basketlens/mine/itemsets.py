@@ -48,17 +48,16 @@ def with_flags(sets: DataFrame) -> DataFrame:
 
 
 def decode_itemsets(flagged: DataFrame, frequent: DataFrame, *, level: str, baskets: int) -> DataFrame:
-    """The table `itemsets` of one level: item ids instead of codes, support as a share of all `baskets`."""
-    kept = (c.COUNT, c.IS_CLOSED, c.IS_MAXIMAL)
+    """The table `itemsets` of one level: item ids instead of codes, support as a share of all `baskets`, the rest kept."""
+    kept = [name for name in flagged.columns if name != c.ITEMS]
     exploded = flagged.select(c.ITEMS, *kept, F.explode(c.ITEMS).alias(CODE))
-    named = exploded.join(frequent.select(CODE, c.ITEM_ID), CODE).groupBy(c.ITEMS, *kept)
-    return named.agg(F.sort_array(F.collect_list(c.ITEM_ID)).alias("ids")).select(
+    named = exploded.join(frequent.select(CODE, c.ITEM_ID), CODE).groupBy(c.ITEMS)
+    same = [F.first(name).alias(name) for name in kept]  # of a set all rows have the same
+    return named.agg(F.sort_array(F.collect_list(c.ITEM_ID)).alias("ids"), *same).select(
         F.lit(level).alias(c.LEVEL),
         F.col("ids").alias(c.ITEMS),
         F.size("ids").alias(c.SIZE),
         c.COUNT,
         (F.col(c.COUNT) / F.lit(max(baskets, 1))).alias(c.SUPPORT),
-        F.lit(None).cast("long").alias(c.CUSTOMERS),
-        c.IS_CLOSED,
-        c.IS_MAXIMAL,
+        *(name for name in kept if name != c.COUNT),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import Final
+from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -16,7 +16,12 @@ from basketlens.mine.significance import with_fisher, with_lift_interval, with_p
 from basketlens.settings_mine import MineSettings
 from basketlens.stage_io import StageIO
 
-_LATER: Final = {c.HOLDOUT_LIFT: "double", c.CUSTOMERS: "long"}  # not computed here: null
+
+class Tested(NamedTuple):
+    """What `measured_rules` found."""
+
+    rules: DataFrame
+    confident: int  # how many they are
 
 
 def measured_rules(
@@ -27,8 +32,8 @@ def measured_rules(
     baskets: int,
     items: Mapping[str, int],
     is_allowed: Column,
-) -> DataFrame:
-    """Every column of `rules`, of the rules that are confident enough.
+) -> Tested:
+    """The rules that are confident enough, with what four counts say of them.
 
     Args:
         io: for scratch tables.
@@ -44,7 +49,7 @@ def measured_rules(
     compared = compared_rules(io, longest=int(written.measures["longest"] or 1))
     confident = compared.filter(is_confident(mine.min_confidence))
     tested = with_part(with_fisher(confident, mine.measures), parts=parts_for(written.rows))
-    io.write("tested_rules", tested, doing="testing rules against chance")
+    confident_rows = io.write("tested_rules", tested, doing="testing rules against chance").rows
     searched = {
         (level, size): possible_rules(count, size=size, max_consequent=mine.max_consequent)
         for level, count in items.items()
@@ -52,9 +57,7 @@ def measured_rules(
     }
     adjusted = with_p_values(with_adjusted(io.read("tested_rules"), searched))
     measured = with_measures(with_redundancy(adjusted), mine.measures).drop(P_BELOW, QUANTILE_99)
-    return with_lift_interval(measured).withColumns(
-        {name: F.lit(None).cast(kind) for name, kind in _LATER.items()}
-    )
+    return Tested(with_lift_interval(measured), confident_rows)
 
 
 def compared_rules(io: StageIO, *, longest: int) -> DataFrame:

@@ -13,23 +13,29 @@ from basketlens import columns as c
 from basketlens import schemas
 from basketlens.mine.baskets import N_LINES, encode_baskets, items_per_basket, needs_catalogue, sold_items
 from basketlens.mine.candidates import pair_keys
+from basketlens.mine.facts import with_facts
 from basketlens.mine.frequent import frequent_items
 from basketlens.mine.growth import growth_partitions, larger_itemsets
-from basketlens.mine.itemsets import coded_itemsets, decode_itemsets, with_flags
+from basketlens.mine.holdout import cut_day, mined_baskets
+from basketlens.mine.itemsets import coded_itemsets, decode_itemsets
+from basketlens.mine.known import known_baskets
 from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
 from basketlens.mine.prune import prune_baskets
+from basketlens.mine.remeasure import IS_WITHHELD, remeasured
+from basketlens.mine.rule_evidence import with_evidence
 from basketlens.mine.rule_tables import measured_rules
 from basketlens.mine.templates import (
     Template,
     has_allowed_sides,
     has_any,
     is_wanted_rule,
+    is_wanted_set,
     templates_of,
     with_sides,
     without_excluded,
 )
-from basketlens.mine.top import check_measure
-from basketlens.mine.wanted import keep_top_rules, keep_wanted_sets, look_for_ids, wanted_codes, write_drift
+from basketlens.mine.top import check_measure, top_rules
+from basketlens.mine.wanted import look_for_ids, wanted_codes, write_drift
 from basketlens.settings import Settings
 from basketlens.settings_mine import MineSettings
 from basketlens.stage_io import StageIO
@@ -57,30 +63,63 @@ def run(io: StageIO, settings: Settings) -> None:
     check_measure(mine.rank_by, schemas.rules_with(mine.measures))
     templates = templates_of(mine, mine.levels)
     products = io.read("products") if needs_catalogue(mine.levels) else None
-    grouped = items_per_basket(io.read("lines"), products, mine.levels)
+    lines = with_facts(io.read("lines"), stratify=mine.stratify)
+    cut = cut_day(io, lines, share=mine.holdout)
+    grouped = items_per_basket(lines, products, mine.levels, stratify=mine.stratify)
     baskets = io.write(
-        "baskets", grouped, doing="grouping lines into baskets", measures={N_LINES: F.sum(N_LINES)}
+        "baskets",
+        mined_baskets(io, grouped, cut),
+        doing="grouping lines into baskets",
+        measures={N_LINES: F.sum(N_LINES)},
     )
     n = baskets.rows
     min_count = mine.count_for(n)
+    known = known_baskets(io, settings, cut)
 
     parts: list[DataFrame] = []
     figures: dict[str, dict[str, int]] = {}
     for name in mine.levels:
         sets, figures[name] = mine_level(Level(io, mine, name, min_count, templates[name]))
         frequent = io.read(f"frequent_{name}")
-        parts.append(decode_itemsets(with_flags(sets), frequent, level=name, baskets=n))
+        found = remeasured(io, mine, known, sets, level=name)
+        parts.append(decode_itemsets(found, frequent, level=name, baskets=n))
 
     per_level = rows_per_level(mine.levels)
-    itemsets, sets = keep_wanted_sets(io, reduce(DataFrame.unionByName, parts), templates, per_level)
+    every = io.write(
+        "all_itemsets",
+        reduce(DataFrame.unionByName, parts),
+        doing="naming itemsets",
+        measures={IS_WITHHELD: F.count_if(IS_WITHHELD)},
+    )
+    sets = io.read("all_itemsets")
+    published = sets.filter(~F.col(IS_WITHHELD) & is_wanted_set(templates))
+    itemsets = io.write("itemsets", published, doing="publishing itemsets", measures=per_level)
     items: dict[str, int] = {name: figures[name]["items"] for name in mine.levels}
-    measured = measured_rules(io, sets, mine, baskets=n, items=items, is_allowed=has_allowed_sides(templates))
-    best = keep_top_rules(io, measured.filter(is_wanted_rule(templates)), mine, mine.levels)
-    rules = io.write("rules", best, doing="correcting for all rules searched", measures=per_level)
+    tested = measured_rules(io, sets, mine, baskets=n, items=items, is_allowed=has_allowed_sides(templates))
+    backed = io.write(
+        "backed_rules",
+        with_evidence(tested.rules, sets, held_out=known.held_out, per_stratum=known.per_stratum),
+        doing="adding customers and revenue to rules",
+    )
+    wanted = io.read("backed_rules").filter(is_wanted_rule(templates))
+    best = top_rules(wanted, mine.levels, n=mine.top_rules, by=mine.rank_by)
+    rules = io.write("rules", best, doing="publishing rules", measures=per_level)
     for name in mine.levels:
-        figures[name] |= {"itemsets": int(itemsets[name]), "rules": int(rules.measures[name])}
+        figures[name] |= {"itemsets": int(itemsets.measures[name]), "rules": int(rules.measures[name])}
     io.note(rows_in=int(baskets.measures[N_LINES] or 0), baskets=n, min_count=min_count, levels=figures)
-    io.note(rule_drift=write_drift(io, mine, mine.levels))
+    io.note(
+        **known.figures(settings),
+        withheld={
+            "itemsets": int(every.measures[IS_WITHHELD] or 0),
+            "rules": tested.confident - backed.rows,
+        },
+        rule_drift=write_drift(io, mine, mine.levels),
+    )
+
+
+def extra(settings: Settings) -> dict[str, str]:
+    """What the tables depend on beside `[mine]`, for the fingerprint."""
+    return {"privacy.min_customers": str(settings.privacy.min_customers)}
 
 
 def mine_level(level: Level) -> tuple[DataFrame, dict[str, int]]:

@@ -1,15 +1,14 @@
-"""Steps of the stage that write or look: what templates name, which itemsets and rules stay, how rules drifted."""
+"""Steps of the stage that write or look: what templates name, how rules drifted."""
 
 from collections.abc import Mapping, Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.mine.drift import compared_rules, is_in_both, with_status
 from basketlens.mine.frequent import CODE
-from basketlens.mine.templates import Template, is_wanted_set, unknown_ids
-from basketlens.mine.top import top_rules
+from basketlens.mine.templates import Template, unknown_ids
 from basketlens.settings_rules import RuleSettings
 from basketlens.stage_io import StageIO
 
@@ -41,27 +40,6 @@ def wanted_codes(io: StageIO, frequent: DataFrame, template: Template, level: st
         named, limit=len(template.must_contain), what="wanted items", doing=f"coding wanted items ({level})"
     )
     return frozenset(found[CODE].tolist())
-
-
-def keep_wanted_sets(
-    io: StageIO, sets: DataFrame, templates: Mapping[str, Template], measures: Mapping[str, Column]
-) -> tuple[Mapping[str, int], DataFrame]:
-    """Write `itemsets`; its measures, and the sets that rules are made of: these and what they are measured by."""
-    everything = "itemsets"
-    if any(template.must_contain for template in templates.values()):
-        everything = "sets_and_sides"
-        io.write(everything, sets, doing="naming itemsets and the sides of their rules")
-        sets = io.read(everything).filter(is_wanted_set(templates))
-    written = io.write("itemsets", sets, doing="naming itemsets", measures=measures)
-    return written.measures, io.read(everything)
-
-
-def keep_top_rules(io: StageIO, rules: DataFrame, mine: RuleSettings, levels: Sequence[str]) -> DataFrame:
-    """The best `mine.top_rules` of each level; all of them where it is 0."""
-    if not mine.top_rules:
-        return rules
-    io.write("ranked_rules", rules, doing="measuring rules")  # read once per level
-    return top_rules(io.read("ranked_rules"), levels, n=mine.top_rules, by=mine.rank_by)
 
 
 def write_drift(io: StageIO, mine: RuleSettings, levels: Sequence[str]) -> Mapping[str, int]:
