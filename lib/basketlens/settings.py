@@ -121,9 +121,14 @@ class MineSettings(_Section):
     min_count: Annotated[int, Field(ge=0)]
     min_support: Annotated[float, Field(gt=0, le=1)]
     min_confidence: Annotated[float, Field(ge=0, le=1)]
-    max_size: Annotated[int, Field(ge=2, le=12)]
+    max_size: Annotated[int, Field(ge=2, le=30)]
     max_pairs: Annotated[int, Field(ge=1000, le=200_000_000)]
     partitions: Annotated[int, Field(ge=0, le=100000)]
+    engine: Literal["mllib", "bitmap"]
+    max_itemsets: Annotated[int, Field(ge=100, le=10_000_000_000)]
+    over_limit: Literal["stop", "raise"]
+    max_basket_items: Annotated[int, Field(ge=2, le=100_000)]
+    large_baskets: Literal["truncate", "exclude"]
 
     @field_validator("min_count")
     @classmethod

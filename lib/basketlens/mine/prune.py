@@ -15,6 +15,7 @@ from basketlens.mine.blocks import (
     blocks,
     keep_baskets,
     keep_items,
+    lists_of,
     pairs_by_distance,
     to_batches,
 )
@@ -38,8 +39,7 @@ def prune_baskets(baskets: DataFrame, keys: NDArray[np.int64], *, n_items: int) 
     def prune(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for block in blocks(batches, entries=BLOCK_ENTRIES):
             rest = prune_block(block, keys, n_items=n_items)
-            offsets = pa.array(rest.starts.astype(np.int32))
-            yield from to_batches(items=pa.ListArray.from_arrays(offsets, pa.array(rest.codes)))
+            yield from to_batches(items=lists_of(rest))
 
     return baskets.select(c.ITEMS).mapInArrow(prune, f"{c.ITEMS} array<int>")
 
