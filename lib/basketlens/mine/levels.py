@@ -20,6 +20,7 @@ from basketlens.mine.limits import Level, Work, allowed_count, too_many_pairs
 from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
 from basketlens.mine.prune import prune_baskets
 from basketlens.mine.shards import shards_for
+from basketlens.mine.triples import pairs_in_triples
 from basketlens.mine.vertical import bitmap_itemsets
 
 PAIR: Final = 2  # items
@@ -105,53 +106,65 @@ def mine_larger(
     """
     io, name, n_items = level.io, level.name, len(singles)
     found = on_driver(level, pairs, what="pairs", cells=figures["pair_cells"], singles=singles)
-    pruned = prune(level, keys_of(found, n_items), n_items=n_items)
+    pruned = prune(level, "coded", keys_of(found, n_items), n_items=n_items, to="pruned")
     figures["pruned_baskets"] = pruned.rows
     if pruned.rows < level.min_count:
         return None, level
     min_count = allowed_count(level, singles, found[c.COUNT], pruned.baskets, pruned.work, figures)
     if min_count > level.min_count:
-        figures["raised_from"] = level.min_count
+        figures |= {"raised_from": level.min_count, "mined_count": min_count}
         level = level._replace(min_count=min_count)
-    if pruned.rows < level.min_count:
+    is_bitmap = level.mine.engine == "bitmap"
+    mined = bitmaps(level, pruned, n_items) if is_bitmap else grown(level, pruned, n_items, figures)
+    if mined is None:
         return None, level
-    mined = bitmaps(level, pruned, n_items) if level.mine.engine == "bitmap" else grown(level, pruned)
     figures["larger"] = io.write(
         level.scratch("larger"), mined, doing=f"growing larger itemsets ({name})"
     ).rows
     return io.read(level.scratch("larger")), level
 
 
-def prune(level: Level, keys: NDArray[np.int64], *, n_items: int) -> Pruned:
-    """Write scratch `pruned`."""
+def prune(level: Level, table: str, keys: NDArray[np.int64], *, n_items: int, to: str) -> Pruned:
+    """Write a scratch table of baskets pruned from another one by frequent pairs."""
     written = level.io.write(
-        level.scratch("pruned"),
-        prune_baskets(level.io.read(level.scratch("coded")), keys, n_items=n_items),
+        level.scratch(to),
+        prune_baskets(level.io.read(level.scratch(table)), keys, n_items=n_items),
         doing=f"pruning baskets ({level.name})",
         measures=basket_moments(),
     )
-    return Pruned(level.io.read(level.scratch("pruned")), written.rows, Work.of(written))
+    return Pruned(level.io.read(level.scratch(to)), written.rows, Work.of(written))
 
 
-def grown(level: Level, pruned: Pruned) -> DataFrame:
-    """By MLlib."""
+def grown(level: Level, pruned: Pruned, n_items: int, figures: dict[str, Any]) -> DataFrame | None:
+    """By MLlib, on baskets that are pruned once more; None when too few are left."""
+    found = pairs_in_triples(
+        pruned.baskets, n_items=n_items, min_count=level.min_count,
+        shards=shards_of(level, pruned.work, n_items),
+    )  # fmt: skip
+    # No more than there are frequent pairs, which the driver holds already.
+    pairs = level.io.to_driver(
+        found, limit=figures["pairs"], what="pairs in triples", doing=f"finding triples ({level.name})"
+    )
+    if not len(pairs):
+        return None
+    core = prune(level, "pruned", keys_of(pairs, n_items), n_items=n_items, to="core")
     return larger_itemsets(
-        pruned.baskets, rows=pruned.rows, min_count=level.min_count, max_size=level.mine.max_size,
-        partitions=growth_partitions(pruned.work.entries, cores=level.io.cores),
+        core.baskets, rows=core.rows, min_count=level.min_count, max_size=level.mine.max_size,
+        partitions=growth_partitions(core.work.entries, cores=level.io.cores),
     )  # fmt: skip
 
 
 def bitmaps(level: Level, pruned: Pruned, n_items: int) -> DataFrame:
     """By our own search."""
-    work = pruned.work
-    shards = shards_for(work.cells, entries=work.entries, cores=level.io.cores, n_items=n_items)
     return bitmap_itemsets(
-        pruned.baskets,
-        n_items=n_items,
-        min_count=level.min_count,
-        max_size=level.mine.max_size,
-        shards=shards,
-    )
+        pruned.baskets, n_items=n_items, min_count=level.min_count, max_size=level.mine.max_size,
+        shards=shards_of(level, pruned.work, n_items),
+    )  # fmt: skip
+
+
+def shards_of(level: Level, work: Work, n_items: int) -> int:
+    """Shards for a search of pruned baskets."""
+    return shards_for(work.cells, entries=work.entries, cores=level.io.cores, n_items=n_items)
 
 
 def basket_moments() -> dict[str, Column]:

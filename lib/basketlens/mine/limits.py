@@ -72,11 +72,13 @@ def allowed_count(
     figures["expected_itemsets"] = round(expected.itemsets)
     if expected.itemsets <= limit:
         return level.min_count
+    fits, count = None, level.min_count
     counts = ladder(level.min_count, steps=_RUNGS + 1)[1:]
-    higher = expectations(level, singles, pair_counts, pruned, work, counts)
-    fits = next(
-        ((count, found) for count, found in zip(counts, higher, strict=True) if found.itemsets <= limit), None
-    )
+    for count in counts:  # one after another: the low ones cost most, and few are needed
+        [higher] = expectations(level, singles, pair_counts, pruned, work, [count])
+        if higher.itemsets <= limit:
+            fits = (count, higher) if higher.itemsets else None
+            break
     if fits and level.mine.over_limit == "raise":
         return fits[0]
     raise LimitError(
@@ -88,7 +90,7 @@ def allowed_count(
             f"  Next: mine.min_count={fits[0]} would fit (about {fits[1].itemsets:,.0f} itemsets);"
             ' mine.over_limit="raise" does that by itself'
             if fits
-            else f"  Next: no mine.min_count up to {counts[-1]} would fit; look at these items and baskets first"
+            else f"  Next: no mine.min_count up to {count:,} would fit and find anything; look at these items and baskets"
         )
         + (", or raise mine.max_itemsets" if level.mine.engine == "bitmap" else _OTHER_ENGINE)
     )

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from basketlens.mine.bitmap import BITMAP_BYTES, Family, PrefixIndex, families
 from basketlens.mine.blocks import Block
 
-_COUNTED: Final = 1000  # itemsets below one prefix that are counted before all are estimated
+_COUNTED: Final = 10_000  # itemsets below one prefix that are counted before all are estimated
 _BYTES_AT_ONCE: Final = (
     1 << 16
 )  # bitmaps that counting makes at once: little is done in vain beyond `_COUNTED`
-_PROBES: Final = 200  # random walks for a prefix with more
+_PROBES: Final = 400  # random walks for a prefix with more
 _TOWARD_MANY: Final = 3  # walks take an item by the cube of how many come after it; see `_probe`
 
 
@@ -32,7 +32,7 @@ def expected_itemsets(
     max_size: int,
     bitmap_bytes: int = BITMAP_BYTES,
 ) -> Estimate:
-    """Itemsets of size 3 to `max_size` below each prefix: exact up to 1,000, beyond that an unbiased estimate.
+    """Itemsets of size 3 to `max_size` below each prefix: exact up to 10,000, beyond that an unbiased estimate.
 
     The random walks of a prefix depend on its code and `min_count` alone: the same data gives the same estimate
     whatever the partitions.

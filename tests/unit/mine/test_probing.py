@@ -19,30 +19,30 @@ def test_few_itemsets_are_counted_exactly(bitmap_bytes, baskets, min_count, max_
     assert dict(zip(found.codes.tolist(), found.sets.tolist(), strict=True)) == wanted
 
 
-@pytest.mark.parametrize("items", [12, 16, 20])
-def test_many_are_foreseen_within_a_tenth(items):
+@pytest.mark.parametrize("items", [14, 17, 20])
+def test_many_are_foreseen_within_a_quarter(items):
     """Three equal baskets: every subset of them is frequent, 2^items of them, which nobody lists."""
     found = expected_itemsets(
         block_of([range(items)] * 3), np.ones(items, np.bool_), min_count=3, max_size=items
     )
     wanted = 2**items - 1 - items - items * (items - 1) // 2
-    assert found.sets.sum() == pytest.approx(wanted, rel=0.1)
+    assert found.sets.sum() == pytest.approx(wanted, rel=0.25)
 
 
 def test_larger_sets_than_wanted_are_not_foreseen():
     found = expected_itemsets(block_of([range(30)] * 3), np.ones(30, np.bool_), min_count=3, max_size=4)
-    assert found.sets.sum() == pytest.approx(4060 + 27405, rel=0.1)  # C(30, 3) + C(30, 4)
+    assert found.sets.sum() == pytest.approx(4060 + 27405, rel=0.25)  # C(30, 3) + C(30, 4)
 
 
 def test_the_same_baskets_in_another_order_give_the_same_estimate():
     draw = np.random.default_rng(7)
     baskets = [np.flatnonzero(draw.random(24) < 0.7).tolist() for _ in range(40)]
     one, two = (
-        expected_itemsets(block_of(rows), np.ones(24, np.bool_), min_count=9, max_size=24)
+        expected_itemsets(block_of(rows), np.ones(24, np.bool_), min_count=6, max_size=24)
         for rows in (baskets, baskets[::-1])
     )
     assert one.sets.tolist() == two.sets.tolist()
-    assert one.sets.max() > 1000, "nothing was estimated"
+    assert one.sets.max() > 10_000, "nothing was estimated"
 
 
 def test_a_sample_is_as_large_as_asked():
