@@ -1,16 +1,19 @@
 """The baskets that are counted, and what happens to those that are too large to be somebody's shopping."""
 
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from basketlens import columns as c
+from basketlens import schemas
 from basketlens.mine.baskets import N_LINES
 from basketlens.settings import MineSettings
 from basketlens.stage_io import StageIO, Written
 
-_LARGE: Final = "large_baskets"
-_LARGE_LINES: Final = "large_basket_lines"
+LARGE: Final = "large_baskets"  # metric, baskets
+LARGE_LINES: Final = "large_basket_lines"  # metric, receipt lines of theirs
 
 
 class Population(NamedTuple):
@@ -20,6 +23,24 @@ class Population(NamedTuple):
     lines: int  # read, with those of excluded baskets
     large_baskets: int  # more than `mine.max_basket_items` items at some level that is mined
     large_basket_lines: int
+
+    def quality_rows(self, mine: MineSettings, *, run_id: str) -> list[dict[str, Any]]:
+        """For the log `data_quality`: two figures, and a sentence where there were large baskets."""
+        done = {
+            "truncate": f"each was cut to its {mine.max_basket_items:,} most frequent items",
+            "exclude": "they were left out and count nowhere",
+        }[mine.large_baskets]
+        said = (
+            f"{self.large_baskets:,} {'basket has' if self.large_baskets == 1 else 'baskets have'} more than"
+            f" {mine.max_basket_items:,} different items, {self.large_basket_lines:,} receipt lines in all:"
+            f" {done} (mine.max_basket_items, mine.large_baskets)."
+        )
+        blank = dict.fromkeys(schemas.DATA_QUALITY.names)
+        row = {**blank, c.RUN_ID: run_id, c.MEASURED_AT: datetime.now(UTC), c.OUTCOME: "info"}
+        return [
+            {**row, c.METRIC: LARGE, c.VALUE: float(self.large_baskets), c.DETAIL: said if self.large_baskets else None},
+            {**row, c.METRIC: LARGE_LINES, c.VALUE: float(self.large_basket_lines)},
+        ]  # fmt: skip
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -41,8 +62,8 @@ def write_baskets(io: StageIO, grouped: DataFrame, mine: MineSettings) -> Popula
     is_large = F.greatest(F.lit(0), *(F.size(level) for level in mine.levels)) > mine.max_basket_items
     measures = {
         N_LINES: F.sum(N_LINES),
-        _LARGE: F.count(F.when(is_large, 1)),
-        _LARGE_LINES: F.sum(F.when(is_large, F.col(N_LINES))),
+        LARGE: F.count(F.when(is_large, 1)),
+        LARGE_LINES: F.sum(F.when(is_large, F.col(N_LINES))),
     }
     doing = "grouping lines into baskets"
     if mine.large_baskets == "truncate":
@@ -53,5 +74,5 @@ def write_baskets(io: StageIO, grouped: DataFrame, mine: MineSettings) -> Popula
 
 
 def _seen(written: Written) -> Population:
-    lines, large, large_lines = (int(written.measures[key] or 0) for key in (N_LINES, _LARGE, _LARGE_LINES))
+    lines, large, large_lines = (int(written.measures[key] or 0) for key in (N_LINES, LARGE, LARGE_LINES))
     return Population(written.rows, lines, large, large_lines)

@@ -24,6 +24,7 @@ def run(io: StageIO, settings: Settings) -> None:
     products = io.read("products") if needs_catalogue(mine.levels) else None
     grouped = items_per_basket(io.read("lines"), products, mine.levels)
     population = write_baskets(io, grouped, mine)
+    io.log("data_quality", population.quality_rows(mine, run_id=io.run_id))
     n = population.baskets
     min_count = mine.count_for(n)
 

@@ -73,6 +73,15 @@ def test_large_baskets_are_truncated_to_their_most_frequent_items(spark, tmp_pat
     )
     figures = io.figures
     assert (figures["baskets"], figures["large_baskets"], figures["large_basket_lines"]) == (5, 1, 6)
+    logged = {row["metric"]: (row["value"], row["detail"]) for row in io.read("data_quality").collect()}
+    assert logged == {
+        "large_baskets": (
+            1.0,
+            "1 basket has more than 3 different items, 6 receipt lines in all: each was cut to its 3 most frequent"
+            " items (mine.max_basket_items, mine.large_baskets).",
+        ),
+        "large_basket_lines": (6.0, None),
+    }
     # The first basket is a, b, e: with three baskets each, f is the one more and has the last id.
     assert found == {"a": 3, "b": 3, "c": 2, "e": 3, "f": 3, "ab": 3, "ef": 2}
     supports = {"".join(r["items"]): r["support"] for r in io.read("itemsets").collect()}
