@@ -23,7 +23,7 @@ class MineSettings(RuleSettings):
     min_count: Annotated[int, Field(ge=0)]
     min_support: Annotated[float, Field(gt=0, le=1)]
     min_confidence: Annotated[float, Field(ge=0, le=1)]
-    max_size: Annotated[int, Field(ge=2, le=12)]
+    max_size: Annotated[int, Field(ge=2, le=30)]
     max_pairs: Annotated[int, Field(ge=1000, le=200_000_000)]
     partitions: Annotated[int, Field(ge=0, le=100000)]
     max_consequent: Annotated[int, Field(ge=1, le=11)]
@@ -31,6 +31,11 @@ class MineSettings(RuleSettings):
     holdout: Annotated[float, Field(ge=0, le=0.5)]
     stratify: Literal["", "store", "week", "promotion"]
     max_strata: Annotated[int, Field(ge=2, le=100_000)]
+    engine: Literal["mllib", "bitmap"]
+    max_itemsets: Annotated[int, Field(ge=100, le=10_000_000_000)]
+    over_limit: Literal["stop", "raise"]
+    max_basket_items: Annotated[int, Field(ge=2, le=100_000)]
+    large_baskets: Literal["truncate", "exclude"]
 
     @field_validator("min_count")
     @classmethod

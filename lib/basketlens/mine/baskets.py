@@ -1,4 +1,4 @@
-"""Receipt lines as baskets: once with item ids for every level, then per level with dense codes."""
+"""Receipt lines as baskets, with the item ids of every level."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -8,7 +8,6 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.mine.facts import CUSTOMER, DAY, MONEY, STRATUM_KEY, basket_facts
-from basketlens.mine.frequent import CODE
 
 BASKET: Final = "basket"  # long, stands for the basket id: shorter to shuffle
 N_LINES: Final = "n_lines"  # long, receipt lines of the basket
@@ -37,7 +36,8 @@ def items_per_basket(
         stratify: `mine.stratify`.
 
     Returns:
-        basket (long), n_lines (long), the columns of `facts.basket_facts`, and for each level a column of its name: the distinct item ids in
+        basket (long), basket_id, n_lines (long), the columns of `facts.basket_facts`, and for each level a column of
+        its name: the distinct item ids in
         no order, without nulls.
     """
     sold = lines.select(c.BASKET_ID, c.PRODUCT_ID, CUSTOMER, MONEY, DAY, STRATUM_KEY)
@@ -47,28 +47,9 @@ def items_per_basket(
     item_sets = [F.collect_set(ITEM_OF[level]).alias(level) for level in levels]  # leaves nulls out
     facts = basket_facts({level: ITEM_OF[level] for level in levels}, stratify=stratify)
     grouped = sold.groupBy(c.BASKET_ID).agg(F.count("*").alias(N_LINES), *item_sets, *facts)
-    return grouped.select(F.monotonically_increasing_id().alias(BASKET), *grouped.drop(c.BASKET_ID).columns)
+    return grouped.select(F.monotonically_increasing_id().alias(BASKET), *grouped.columns)
 
 
 def sold_items(baskets: DataFrame, level: str) -> DataFrame:
     """Basket and item_id, each pair once."""
     return baskets.select(BASKET, F.explode(level).alias(c.ITEM_ID))
-
-
-def encode_baskets(sold: DataFrame, frequent: DataFrame, *, partitions: int) -> DataFrame:
-    """The frequent items of each basket that holds two or more, as ascending codes.
-
-    Hashing baskets into exactly `partitions` gives every partition a random sample, so that few pairs are
-    frequent in one partition and not in all.
-
-    Args:
-        sold: basket, item_id, each pair once.
-        frequent: item_id, code.
-        partitions: of the result.
-
-    Returns:
-        items: array<int>, distinct.
-    """
-    coded = sold.join(frequent.select(c.ITEM_ID, CODE), c.ITEM_ID).select(BASKET, CODE)
-    grouped = coded.repartition(partitions, BASKET).groupBy(BASKET).agg(F.collect_list(CODE).alias(c.ITEMS))
-    return grouped.filter(F.size(c.ITEMS) > 1).select(F.sort_array(c.ITEMS).alias(c.ITEMS))

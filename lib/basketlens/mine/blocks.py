@@ -19,9 +19,14 @@ class Block(NamedTuple):
 
 
 def blocks(batches: Iterable[pa.RecordBatch], *, entries: int) -> Iterator[Block]:
-    """Arrow batches of one list<int32> column, gathered into blocks of at most `entries` codes.
+    """Arrow batches of one list<int32> column, gathered into blocks of at most `entries` codes."""
+    return map(block_of, gathered_lists(batches, entries=entries))
 
-    A batch is never split: a block is larger when a single batch is.
+
+def gathered_lists(batches: Iterable[pa.RecordBatch], *, entries: int) -> Iterator[list[pa.Array]]:
+    """The list arrays of a column, so many together that they hold at most `entries` values.
+
+    A batch is never split: more come together when a single batch holds them.
     """
     held: list[pa.Array] = []
     size = 0
@@ -29,15 +34,16 @@ def blocks(batches: Iterable[pa.RecordBatch], *, entries: int) -> Iterator[Block
         lists = batch.column(0)
         arriving = len(lists.flatten())
         if held and size + arriving > entries:
-            yield _block(held)
+            yield held
             held, size = [], 0
         held.append(lists)
         size += arriving
     if held:
-        yield _block(held)
+        yield held
 
 
-def _block(held: list[pa.Array]) -> Block:
+def block_of(held: list[pa.Array]) -> Block:
+    """Lists of ascending codes, one Arrow array after another, as one block."""
     codes = np.concatenate([lists.flatten().to_numpy() for lists in held])
     sizes = np.concatenate([lists.value_lengths().to_numpy() for lists in held])
     return Block(codes.astype(np.int32, copy=False), _starts(sizes))
@@ -45,6 +51,12 @@ def _block(held: list[pa.Array]) -> Block:
 
 def _starts(sizes: NDArray[np.integer | np.bool_]) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
+
+
+def ragged(starts: NDArray[np.integer], sizes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Positions starts[i] .. starts[i] + sizes[i] - 1 of every i, one after another, (sum of sizes,)."""
+    offsets = starts.astype(np.int64) - (np.cumsum(sizes, dtype=np.int64) - sizes)
+    return np.arange(int(sizes.sum()), dtype=np.int64) + np.repeat(offsets, sizes)
 
 
 def keep_items(block: Block, keep: NDArray[np.bool_]) -> Block:
@@ -77,6 +89,11 @@ def pairs_by_distance(block: Block) -> Iterator[tuple[NDArray[np.int64], NDArray
             return
         yield left, left + distance
         distance += 1
+
+
+def lists_of(block: Block) -> pa.Array:
+    """The block as one Arrow array of lists: at most 2^31 codes."""
+    return pa.ListArray.from_arrays(pa.array(block.starts.astype(np.int32)), pa.array(block.codes))
 
 
 def to_batches(**columns: NDArray[np.generic] | pa.Array) -> Iterator[pa.RecordBatch]:

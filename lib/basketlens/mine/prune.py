@@ -15,10 +15,11 @@ from basketlens.mine.blocks import (
     blocks,
     keep_baskets,
     keep_items,
+    lists_of,
     pairs_by_distance,
     to_batches,
 )
-from basketlens.mine.candidates import find_keys, partners_per_item
+from basketlens.mine.candidates import PairFinder, partners_per_item
 
 _ROUNDS: Final = 2  # the second removes items whose partners the first removed; a third finds little
 
@@ -38,8 +39,7 @@ def prune_baskets(baskets: DataFrame, keys: NDArray[np.int64], *, n_items: int) 
     def prune(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for block in blocks(batches, entries=BLOCK_ENTRIES):
             rest = prune_block(block, keys, n_items=n_items)
-            offsets = pa.array(rest.starts.astype(np.int32))
-            yield from to_batches(items=pa.ListArray.from_arrays(offsets, pa.array(rest.codes)))
+            yield from to_batches(items=lists_of(rest))
 
     return baskets.select(c.ITEMS).mapInArrow(prune, f"{c.ITEMS} array<int>")
 
@@ -57,11 +57,12 @@ def prune_block(block: Block, keys: NDArray[np.int64], *, n_items: int) -> Block
     """
     can_stay = partners_per_item(keys, n_items=n_items) >= 2  # noqa: PLR2004 - a triangle's two
     rest = keep_baskets(keep_items(block, can_stay[block.codes]), min_items=3)
+    finder = PairFinder(keys, n_items=n_items)
     for _ in range(_ROUNDS):
         partners = np.zeros(len(rest.codes), np.int32)
         for left, right in pairs_by_distance(rest):
-            is_frequent, _ = find_keys(keys, rest.codes[left], rest.codes[right], n_items=n_items)
-            partners[left] += is_frequent
-            partners[right] += is_frequent
+            frequent, _ = finder.find(rest.codes[left], rest.codes[right])
+            partners[left[frequent]] += 1  # no position occurs twice
+            partners[right[frequent]] += 1
         rest = keep_baskets(keep_items(rest, partners >= 2), min_items=3)  # noqa: PLR2004
     return rest

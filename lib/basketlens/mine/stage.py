@@ -1,60 +1,30 @@
 """Stage `mine`: frequent itemsets of every wanted level, and the rules between their parts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import reduce
-from typing import Final, NamedTuple
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens import schemas
-from basketlens.mine.baskets import N_LINES, encode_baskets, items_per_basket, needs_catalogue, sold_items
-from basketlens.mine.candidates import pair_keys
+from basketlens.mine.baskets import items_per_basket, needs_catalogue
 from basketlens.mine.facts import with_facts
-from basketlens.mine.frequent import frequent_items
-from basketlens.mine.growth import growth_partitions, larger_itemsets
 from basketlens.mine.holdout import cut_day, mined_baskets
-from basketlens.mine.itemsets import coded_itemsets, decode_itemsets
+from basketlens.mine.itemsets import decode_itemsets
 from basketlens.mine.known import known_baskets
-from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
-from basketlens.mine.prune import prune_baskets
+from basketlens.mine.levels import mine_level
+from basketlens.mine.limits import Level
+from basketlens.mine.population import write_baskets
 from basketlens.mine.remeasure import IS_WITHHELD, remeasured
 from basketlens.mine.rule_evidence import with_evidence
 from basketlens.mine.rule_tables import measured_rules
-from basketlens.mine.templates import (
-    Template,
-    has_allowed_sides,
-    has_any,
-    is_wanted_rule,
-    is_wanted_set,
-    templates_of,
-    with_sides,
-    without_excluded,
-)
+from basketlens.mine.templates import has_allowed_sides, is_wanted_rule, is_wanted_set, templates_of
 from basketlens.mine.top import check_measure, top_rules
-from basketlens.mine.wanted import look_for_ids, wanted_codes, write_drift
+from basketlens.mine.wanted import write_drift
 from basketlens.settings import Settings
-from basketlens.settings_mine import MineSettings
 from basketlens.stage_io import StageIO
-
-PAIR: Final = 2  # items
-
-
-class Level(NamedTuple):
-    """One level's mining: what every step of it needs to know."""
-
-    io: StageIO
-    mine: MineSettings
-    name: str
-    min_count: int
-    template: Template
-
-    def scratch(self, table: str) -> str:
-        """A table of this stage and level alone."""
-        return f"{table}_{self.name}"
 
 
 def run(io: StageIO, settings: Settings) -> None:
@@ -66,18 +36,14 @@ def run(io: StageIO, settings: Settings) -> None:
     lines = with_facts(io.read("lines"), stratify=mine.stratify)
     cut = cut_day(io, lines, share=mine.holdout)
     grouped = items_per_basket(lines, products, mine.levels, stratify=mine.stratify)
-    baskets = io.write(
-        "baskets",
-        mined_baskets(io, grouped, cut),
-        doing="grouping lines into baskets",
-        measures={N_LINES: F.sum(N_LINES)},
-    )
-    n = baskets.rows
+    population = write_baskets(io, mined_baskets(io, grouped, cut), mine)
+    io.log("data_quality", population.quality_rows(mine, run_id=io.run_id))
+    n = population.baskets
     min_count = mine.count_for(n)
     known = known_baskets(io, settings, cut)
 
     parts: list[DataFrame] = []
-    figures: dict[str, dict[str, int]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for name in mine.levels:
         sets, figures[name] = mine_level(Level(io, mine, name, min_count, templates[name]))
         frequent = io.read(f"frequent_{name}")
@@ -106,8 +72,10 @@ def run(io: StageIO, settings: Settings) -> None:
     rules = io.write("rules", best, doing="publishing rules", measures=per_level)
     for name in mine.levels:
         figures[name] |= {"itemsets": int(itemsets.measures[name]), "rules": int(rules.measures[name])}
-    io.note(rows_in=int(baskets.measures[N_LINES] or 0), baskets=n, min_count=min_count, levels=figures)
     io.note(
+        **population.figures,
+        min_count=min_count,
+        levels=figures,
         **known.figures(settings),
         withheld={
             "itemsets": int(every.measures[IS_WITHHELD] or 0),
@@ -120,102 +88,6 @@ def run(io: StageIO, settings: Settings) -> None:
 def extra(settings: Settings) -> dict[str, str]:
     """What the tables depend on beside `[mine]`, for the fingerprint."""
     return {"privacy.min_customers": str(settings.privacy.min_customers)}
-
-
-def mine_level(level: Level) -> tuple[DataFrame, dict[str, int]]:
-    """Coded itemsets of all sizes, and how many rows each step left."""
-    io, name = level.io, level.name
-    sold = sold_items(io.read("baskets"), name)
-    unknown = look_for_ids(io, sold, level.template, name)
-    sold = without_excluded(sold, level.template)
-    frequent = io.write(
-        level.scratch("frequent"),
-        frequent_items(sold, min_count=level.min_count),
-        doing=f"counting single items ({name})",
-        measures={"entries": F.sum(c.COUNT)},
-    )
-    items, n_items = io.read(level.scratch("frequent")), frequent.rows
-    pairs = mine_pairs(level, n_items=n_items, entries=int(frequent.measures["entries"] or 0))
-    figures = {"items": n_items, "pairs": pairs, "larger": 0, "pruned_baskets": 0}
-    if unknown:
-        figures["unknown_ids"] = unknown
-    if not pairs:
-        return coded_itemsets(items, None, None), figures
-    codes = wanted_codes(io, items, level.template, name)
-    is_needed = level.mine.max_size > PAIR and bool(codes or not level.template.must_contain)
-    larger = mine_larger(level, codes, n_items=n_items, figures=figures) if is_needed else None
-    sets = coded_itemsets(items, io.read(level.scratch("pairs")), larger)
-    if codes and larger is not None:
-        sets = with_sides(sets, io.read(level.scratch("coded")), items, codes)
-    return sets, figures
-
-
-def mine_pairs(level: Level, *, n_items: int, entries: int) -> int:
-    """Write scratch `coded` and `pairs`, unless it is plain that there is no pair; how many there are."""
-    io, name = level.io, level.name
-    if n_items < PAIR:
-        return 0
-    partitions = partitions_for(entries, cores=io.cores, wanted=level.mine.partitions)
-    sold = sold_items(io.read("baskets"), name)
-    encoded = encode_baskets(sold, io.read(level.scratch("frequent")), partitions=partitions)
-    rows = io.write(level.scratch("coded"), encoded, doing=f"encoding baskets ({name})").rows
-    if rows < level.min_count:
-        return 0
-    coded = io.read(level.scratch("coded")).coalesce(partitions)
-    pairs = local_pairs(coded, rows=rows, n_items=n_items, min_count=level.min_count)
-    if not is_one_block(entries, partitions):
-        io.write(level.scratch("local_pairs"), pairs, doing=f"finding candidate pairs ({name})")
-        candidates = io.read(level.scratch("local_pairs")).select(A, B).distinct()
-        keys = keys_on_driver(level, candidates, n_items=n_items)
-        if not len(keys):
-            return 0
-        pairs = count_pairs(coded, keys, n_items=n_items, min_count=level.min_count)
-    return io.write(level.scratch("pairs"), pairs, doing=f"counting pairs ({name})").rows
-
-
-def mine_larger(
-    level: Level, codes: Collection[int], *, n_items: int, figures: dict[str, int]
-) -> DataFrame | None:
-    """Itemsets of size 3 and more, written once; None when too few baskets can hold one.
-
-    Where `codes` names wanted items only baskets with one of them are mined: see `templates.with_sides`.
-    """
-    io, name = level.io, level.name
-    keys = keys_on_driver(level, io.read(level.scratch("pairs")).select(A, B), n_items=n_items)
-    coded = io.read(level.scratch("coded"))
-    if codes:
-        coded = coded.filter(has_any(c.ITEMS, codes))
-    pruned = io.write(
-        level.scratch("pruned"),
-        prune_baskets(coded, keys, n_items=n_items),
-        doing=f"pruning baskets ({name})",
-        measures={"entries": F.sum(F.size(c.ITEMS))},
-    )
-    figures["pruned_baskets"] = pruned.rows
-    if pruned.rows < level.min_count:
-        return None
-    found = larger_itemsets(
-        io.read(level.scratch("pruned")),
-        rows=pruned.rows,
-        min_count=level.min_count,
-        max_size=level.mine.max_size,
-        partitions=growth_partitions(int(pruned.measures["entries"]), cores=io.cores),
-    )
-    figures["larger"] = io.write(
-        level.scratch("larger"), found, doing=f"growing larger itemsets ({name})"
-    ).rows
-    return io.read(level.scratch("larger"))
-
-
-def keys_on_driver(level: Level, pairs: DataFrame, *, n_items: int) -> NDArray[np.int64]:
-    """Distinct pairs as ascending keys of 8 bytes, at most `mine.max_pairs`, for the workers' closures."""
-    frame = level.io.to_driver(
-        pairs,
-        limit=level.mine.max_pairs,
-        what=f"pairs to hold at level {level.name} (raise mine.min_support or mine.min_count, or mine.max_pairs)",
-        doing=f"collecting pairs ({level.name})",
-    )
-    return pair_keys(frame[A].to_numpy(), frame[B].to_numpy(), n_items=n_items)
 
 
 def rows_per_level(levels: Sequence[str]) -> dict[str, Column]:

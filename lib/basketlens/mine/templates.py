@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
+import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -22,10 +23,10 @@ _SUBSETS: Final = "transform(sequence(1, shiftleft(1, size(part)) - 1), mask -> 
 class Template(NamedTuple):
     """The item ids of one level; an empty `must_contain` asks for nothing."""
 
-    must_contain: frozenset[str]
-    antecedent_only: frozenset[str]
-    consequent_only: frozenset[str]
-    exclude: frozenset[str]
+    must_contain: frozenset[str] = frozenset()
+    antecedent_only: frozenset[str] = frozenset()
+    consequent_only: frozenset[str] = frozenset()
+    exclude: frozenset[str] = frozenset()
 
     @property
     def ids(self) -> list[str]:
@@ -63,6 +64,11 @@ def unknown_ids(template: Template, level: str, sold: Collection[str]) -> list[s
             "Templates name %d ids of level %s that were not sold: %s", len(unknown), level, unknown[:5]
         )
     return unknown
+
+
+def coded_ids(singles: pd.DataFrame, ids: Collection[str]) -> frozenset[int]:
+    """Codes of those `ids` that are frequent; `singles` has item_id and code."""
+    return frozenset(singles[CODE][singles[c.ITEM_ID].isin(list(ids))].tolist())
 
 
 def without_excluded(sold: DataFrame, template: Template) -> DataFrame:

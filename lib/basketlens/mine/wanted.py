@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.mine.drift import compared_rules, is_in_both, with_status
-from basketlens.mine.frequent import CODE
 from basketlens.mine.templates import Template, unknown_ids
 from basketlens.settings_rules import RuleSettings
 from basketlens.stage_io import StageIO
@@ -29,17 +28,6 @@ def look_for_ids(io: StageIO, sold: DataFrame, template: Template, level: str) -
         doing=f"looking for items of templates ({level})",
     )
     return len(unknown_ids(template, level, set(found[c.ITEM_ID])))
-
-
-def wanted_codes(io: StageIO, frequent: DataFrame, template: Template, level: str) -> frozenset[int]:
-    """Codes of the frequent items that itemsets must contain one of; empty when there is no such template."""
-    if not template.must_contain:
-        return frozenset()
-    named = frequent.filter(F.col(c.ITEM_ID).isin(*template.must_contain)).select(CODE)
-    found = io.to_driver(
-        named, limit=len(template.must_contain), what="wanted items", doing=f"coding wanted items ({level})"
-    )
-    return frozenset(found[CODE].tolist())
 
 
 def write_drift(io: StageIO, mine: RuleSettings, levels: Sequence[str]) -> Mapping[str, int]:

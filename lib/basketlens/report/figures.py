@@ -62,6 +62,12 @@ def _sales(lines: DataFrame) -> DataFrame:
     )
 
 
+def about_large_baskets(data_quality: DataFrame) -> DataFrame:
+    """One row at most: detail, what the last mining said of baskets that were too large; null when there were none."""
+    said = data_quality.filter(F.col(c.METRIC) == "large_baskets")
+    return said.orderBy(F.col(c.MEASURED_AT).desc(), c.RUN_ID).limit(1).select(c.DETAIL)
+
+
 def rejects_per_reason(rejects: DataFrame) -> DataFrame:
     """reason, rows: rejected rows that have the reason; a row with two reasons counts for both."""
     reasons = rejects.select(F.explode(c.REASONS).alias("reason"))

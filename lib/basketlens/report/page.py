@@ -83,6 +83,7 @@ class PageData:
     substitutes: tuple[Finding, ...]
     newcomers: tuple[Finding, ...]
     plotted: tuple[Finding, ...]
+    large_baskets: str | None = None  # one sentence; None when no basket was too large
 
 
 def render(page: PageData) -> str:

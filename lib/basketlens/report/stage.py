@@ -83,6 +83,7 @@ def _page_data(io: StageIO, settings: Settings) -> PageData:
         substitutes=fetch(findings.substitutes(pairs, rows=short), short, "substitutes"),
         newcomers=fetch(rare, short, "newcomers"),
         plotted=fetch(findings.plotted(pairs, rows=_PLOTTED), _PLOTTED, "pairs for the plot"),
+        large_baskets=_large_baskets(io),
     )
 
 
@@ -93,6 +94,14 @@ def _figures(io: StageIO, settings: Settings) -> Figures:
         level=settings.report.level,
     )
     return figures.as_figures(io.to_driver(row, limit=1, what="rows of figures", doing="counting rows"))
+
+
+def _large_baskets(io: StageIO) -> str | None:
+    if not io.has("data_quality"):
+        return None
+    said = figures.about_large_baskets(io.read("data_quality"))
+    frame = io.to_driver(said, limit=1, what="remarks on baskets", doing="reading figures of baskets")
+    return next((str(text) for text in frame[c.DETAIL] if text), None)
 
 
 def _rejects(io: StageIO, settings: Settings) -> DataFrame | None:

@@ -1,7 +1,9 @@
+import pyarrow as pa
+import pytest
 from chispa import assert_df_equality
-from pyspark.sql import functions as F
 
-from basketlens.mine.baskets import encode_baskets, items_per_basket
+from basketlens.mine.baskets import items_per_basket
+from basketlens.mine.encoding import encode_baskets
 from basketlens.mine.frequent import frequent_items
 
 
@@ -31,30 +33,39 @@ def test_baskets_of_several_levels(spark):
     ]
 
 
-def test_codes_ascend_with_ids_and_baskets_hold_frequent_items_only(spark):
+def test_codes_ascend_with_counts_and_then_against_ids(spark):
     sold = spark.createDataFrame(
-        [
-            (1, "b"),
-            (1, "a"),
-            (1, "é"),
-            (1, "10"),
-            (2, "b"),
-            (2, "10"),
-            (2, "é"),
-            (3, "é"),
-            (3, "9"),
-            (4, "10"),
-        ],
+        [(1, "b"), (1, "a"), (1, "é"), (1, "10"), (2, "b"), (2, "10"), (2, "é"), (3, "é"), (3, "9")],
         "basket long, item_id string",
     )
-    frequent = frequent_items(sold, min_count=2)
-    wanted = [("10", 3, 0), ("b", 2, 1), ("é", 3, 2)]
+    wanted = [("b", 2, 0), ("10", 2, 1), ("é", 3, 2)]
     assert_df_equality(
-        frequent,
+        frequent_items(sold, min_count=2),
         spark.createDataFrame(wanted, "item_id string, count long, code int"),
         ignore_nullable=True,
         ignore_row_order=True,
     )
-    found = encode_baskets(sold, frequent, partitions=2)  # baskets 3 and 4 hold one frequent item: no pair
-    assert [row["items"] for row in found.select("items").collect()] == [[0, 1, 2], [0, 1, 2]]
-    assert found.select(F.spark_partition_id()).distinct().count() <= 2
+
+
+@pytest.mark.parametrize(
+    ("baskets", "max_items", "coded"),
+    [
+        pytest.param(
+            [["z", "é", "b"], [], ["10", "b"]], 9, [[0, 2], [0, 1]], id="frequent-items-in-order-of-code"
+        ),
+        pytest.param([["z"], ["é"], ["é", "z"]], 9, [], id="one-frequent-item-is-no-pair"),
+        pytest.param(
+            [["b", "é", "10"], ["b", "10"]], 2, [[1, 2], [0, 1]], id="too-many-keep-the-most-frequent"
+        ),
+        pytest.param([], 2, [], id="no-baskets"),
+    ],
+)
+def test_encode_baskets(spark, baskets, max_items, coded):
+    df = spark.createDataFrame([(row,) for row in baskets], "name array<string>").coalesce(1)
+    found = encode_baskets(df, "name", pa.array(["b", "10", "é"]), max_items=max_items)
+    assert [row["items"] for row in found.collect()] == coded
+
+
+def test_nothing_is_frequent(spark):
+    df = spark.createDataFrame([(["a", "b"],)], "name array<string>")
+    assert encode_baskets(df, "name", pa.array([], pa.string()), max_items=5).collect() == []

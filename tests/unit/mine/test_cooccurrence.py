@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basketlens.mine.candidates import count_candidates, find_keys, pair_keys, partners_per_item
+from basketlens.mine.candidates import PairFinder, count_candidates, pair_keys, partners_per_item
 from basketlens.mine.cooccurrence import pair_counts
 from tests.unit.mine.small import BASKETS, N_ITEMS, block_of, counted
 
@@ -42,14 +42,22 @@ def test_keys_of_the_largest_codes_are_exact():
     a, b = np.array([most - 2, 5], np.int32), np.array([most - 1, most - 1], np.int32)
     keys = pair_keys(a, b, n_items=most)
     assert [divmod(key, most) for key in keys.tolist()] == [(5, most - 1), (most - 2, most - 1)]
-    is_there, at = find_keys(keys, a, b, n_items=most)
-    assert (is_there.tolist(), at.tolist()) == ([True, True], [1, 0])
+    known, at = PairFinder(keys, n_items=most).find(a, b)
+    assert (known.tolist(), at.tolist()) == ([0, 1], [1, 0])
 
 
 def test_a_key_beyond_the_last_is_not_found():
     keys = pair_keys(np.array([0]), np.array([1]), n_items=4)
-    is_there, _ = find_keys(keys, np.array([2], np.int32), np.array([3], np.int32), n_items=4)
-    assert is_there.tolist() == [False]
+    known, at = PairFinder(keys, n_items=4).find(np.array([2, 0], np.int32), np.array([3, 1], np.int32))
+    assert (known.tolist(), at.tolist()) == ([1], [0])
+
+
+def test_pairs_that_share_a_slot_are_told_apart():
+    keys = pair_keys(np.array([0]), np.array([1]), n_items=1024)
+    known, _ = PairFinder(keys, n_items=1024).find(
+        np.array([0, 1, 0], np.int32), np.array([1025, 1, 1], np.int32)
+    )
+    assert known.tolist() == [2]  # 0 * 1024 + 1025 and 1 * 1024 + 1 equal 1 in their last ten bits
 
 
 def test_partners_are_counted_on_both_sides():

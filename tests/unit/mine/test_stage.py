@@ -36,10 +36,22 @@ def test_figures_and_supports_are_of_all_baskets(spark, tmp_path):
     assert found == {"a": 3, "b": 3, "c": 2, "ab": 3, "ac": 2, "bc": 2, "abc": 2}
     assert io.figures == {
         "rows_in": 10,
+        "lines": 10,
         "baskets": 4,
+        "large_baskets": 0,
+        "large_basket_lines": 0,
         "min_count": 2,
         "levels": {
-            "product": {"items": 3, "pairs": 3, "larger": 1, "pruned_baskets": 2, "itemsets": 7, "rules": 7}
+            "product": {
+                "items": 3,
+                "pair_cells": 7,
+                "pairs": 3,
+                "pruned_baskets": 2,
+                "expected_itemsets": 7,
+                "larger": 1,
+                "itemsets": 7,
+                "rules": 7,
+            }
         },
         "rule_drift": {"born": 0, "died": 0, "moved": 0, "stable": 0},
     }
@@ -57,5 +69,8 @@ def test_pairs_are_enough_when_no_more_are_wanted(spark, tmp_path):
 
 def test_more_pairs_than_the_driver_may_hold_are_refused(spark, tmp_path):
     basket = [chr(0x4E00 + i) for i in range(46)]  # 1,035 pairs
-    with pytest.raises(LimitError, match=r"More than 1,000 pairs.*mine\.min_support"):
+    with pytest.raises(
+        LimitError,
+        match=r"(?s)More than 1,000 pairs.*Largest baskets: b0 \(46 items\).*mine\.min_support.*\(3 is sure to fit",
+    ):
         mined(spark, tmp_path, [basket, basket], "mine.max_pairs=1000")

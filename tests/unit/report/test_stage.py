@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import pytest
 
 from basketlens import schemas, settings_files
@@ -54,6 +56,12 @@ def done(rows):
         "embeddings": rows.of(schemas.EMBEDDINGS, *({"name_hash": i, "embedding": v} for i, v in vectors.items())),
         "lines": rows.of(schemas.LINES, {"basket_id": "1", "source_rows": 1}),
         "rejects": rows.of(schemas.REJECTS, {"reasons": ["no_name"]}),
+        "data_quality": rows.of(
+            schemas.DATA_QUALITY,
+            {"metric": "large_baskets", "measured_at": datetime(2025, 1, 1), "detail": "9 baskets have too much."},
+            {"metric": "large_baskets", "measured_at": datetime(2025, 1, 2), "detail": "3 baskets have too much."},
+            {"metric": "lines", "measured_at": datetime(2025, 1, 3), "detail": "Not about baskets."},
+        ),
     })  # fmt: skip
     stage.run(io, settings)
     serve.run(io, settings)
@@ -71,6 +79,12 @@ def test_every_pair_that_is_frequent_or_linked_is_written(done):
         "ca": "basket_only",
         "da": "text_only",
     }
+
+
+def test_the_page_says_what_the_last_mining_did_with_large_baskets(done):
+    assert "<p>3 baskets have too much.</p>" in done.page
+    assert "9 baskets" not in done.page
+    assert "Not about baskets" not in done.page
 
 
 def test_the_page_is_written_with_names_escaped(done):

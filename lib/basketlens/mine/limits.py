@@ -1,0 +1,176 @@
+"""What a level may cost, and what to say when it would cost more."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from basketlens import columns as c
+from basketlens.errors import LimitError
+from basketlens.mine.frequent import CODE
+from basketlens.mine.guard import Foreseen, foreseen, prefix_share, sampled_itemsets
+from basketlens.mine.probing import ladder
+from basketlens.mine.templates import Template
+from basketlens.settings_mine import MineSettings
+from basketlens.stage_io import StageIO, Written
+
+_NAMED: Final = 3  # baskets and items that a message names
+_RUNGS: Final = 16  # higher counts that are tried: a quarter more each, so up to 28 times the first
+
+
+class Level(NamedTuple):
+    """One level's mining: what every step of it needs to know."""
+
+    io: StageIO
+    mine: MineSettings
+    name: str
+    min_count: int
+    template: Template = Template()
+
+    def scratch(self, table: str) -> str:
+        """A table of this stage and level alone."""
+        return f"{table}_{self.name}"
+
+
+class Work(NamedTuple):
+    """How large coded baskets are together."""
+
+    entries: int  # items
+    cells: int  # pairs of items
+
+    @classmethod
+    def of(cls, written: Written) -> "Work":
+        """From a write with `levels.basket_moments`."""
+        return cls(int(written.measures["entries"] or 0), int(written.measures["cells"] or 0))
+
+
+def allowed_count(
+    level: Level,
+    singles: pd.DataFrame,
+    pair_counts: pd.Series,
+    pruned: DataFrame,
+    work: Work,
+    figures: dict[str, Any],
+) -> int:
+    """The count to mine with: the level's own, or with `mine.over_limit = "raise"` the least that was tried and fits.
+
+    Adds `expected_itemsets` to the figures.
+
+    Args:
+        level: as asked for.
+        singles: item_id, count, code of the frequent items, by code.
+        pair_counts: of the frequent pairs.
+        pruned: baskets, items array<int>.
+        work: of the pruned baskets.
+        figures: of the level.
+
+    Raises:
+        LimitError: more itemsets than `mine.max_itemsets` are expected, and the support may not be raised.
+    """
+    limit = level.mine.max_itemsets
+    [expected] = expectations(level, singles, pair_counts, pruned, work, [level.min_count])
+    figures["expected_itemsets"] = round(expected.itemsets)
+    if expected.itemsets <= limit:
+        return level.min_count
+    fits, count = None, level.min_count
+    counts = ladder(level.min_count, steps=_RUNGS + 1)[1:]
+    for count in counts:  # one after another: the low ones cost most, and few are needed
+        [higher] = expectations(level, singles, pair_counts, pruned, work, [count])
+        if higher.itemsets <= limit:
+            fits = (count, higher) if higher.itemsets else None
+            break
+    if fits and level.mine.over_limit == "raise":
+        return fits[0]
+    raise LimitError(
+        f"About {expected.itemsets:,.0f} itemsets {_sizes(level)} would be found at level {level.name} with"
+        f" min_count {level.min_count}; mine.max_itemsets is {limit:,}.\n"
+        f"  Most of them hold one of: {_named(singles, expected.richest)}\n"
+        + _largest(level, singles)
+        + (
+            f"  Next: mine.min_count={fits[0]} would fit (about {fits[1].itemsets:,.0f} itemsets);"
+            ' mine.over_limit="raise" does that by itself'
+            if fits
+            else f"  Next: no mine.min_count up to {count:,} would fit and find anything; look at these items and baskets"
+        )
+        + (", or raise mine.max_itemsets" if level.mine.engine == "bitmap" else _OTHER_ENGINE)
+    )
+
+
+_OTHER_ENGINE: Final = (
+    ', or raise mine.max_itemsets (with mine.engine="bitmap", which stops at mine.max_size)'
+)
+
+
+def expectations(
+    level: Level,
+    singles: pd.DataFrame,
+    pair_counts: pd.Series,
+    pruned: DataFrame,
+    work: Work,
+    counts: Sequence[int],
+) -> list[Foreseen]:
+    """What would be found at each of the counts, none below the level's own."""
+    n_items = len(singles)
+    rows = sampled_itemsets(
+        pruned, n_items=n_items, counts=tuple(counts), max_size=_searched(level), cells=work.cells,
+        entries=work.entries, cores=level.io.cores,
+    )  # fmt: skip
+    found = level.io.to_driver(
+        rows, limit=n_items * len(counts), what="estimates", doing=f"estimating itemsets ({level.name})"
+    )
+    share = prefix_share(work.cells)
+    return [
+        foreseen(
+            found,
+            rung=rung,
+            smaller=int((singles[c.COUNT] >= count).sum()) + int((pair_counts >= count).sum()),
+            share=share,
+        )
+        for rung, count in enumerate(counts)
+    ]
+
+
+def too_many_pairs(level: Level, what: str, *, cells: int, singles: pd.DataFrame) -> LimitError:
+    """The error for more than `mine.max_pairs` pairs, with a count that is sure to fit.
+
+    A frequent pair takes `min_count` of the `cells`, so there are at most cells / min_count of them.
+    """
+    limit = level.mine.max_pairs
+    return LimitError(
+        f"More than {limit:,} {what} at level {level.name} with min_count {level.min_count}; mine.max_pairs is {limit:,}.\n"
+        + _largest(level, singles)
+        + f"  Next: raise mine.min_support or mine.min_count ({cells // limit + 1:,} is sure to fit), or mine.max_pairs"
+    )
+
+
+def _searched(level: Level) -> int:
+    """Items of the largest sets that the engine looks at: MLlib finds all sizes, and drops the larger ones after."""
+    return level.mine.max_size if level.mine.engine == "bitmap" else level.mine.max_basket_items
+
+
+def _sizes(level: Level) -> str:
+    return f"of up to {level.mine.max_size} items" if level.mine.engine == "bitmap" else "of any size"
+
+
+def _largest(level: Level, singles: pd.DataFrame) -> str:
+    """Two lines that name the largest baskets and the most frequent items."""
+    size = F.size(level.name).alias(c.SIZE)
+    rows = level.io.read("baskets").select(c.BASKET_ID, size).orderBy(F.col(c.SIZE).desc(), c.BASKET_ID)
+    frame = level.io.to_driver(
+        rows.limit(_NAMED), limit=_NAMED, what="baskets", doing=f"finding the largest baskets ({level.name})"
+    )
+    baskets = ", ".join(
+        f"{basket} ({items:,} items)" for basket, items in zip(frame[c.BASKET_ID], frame[c.SIZE], strict=True)
+    )
+    frequent = _named(singles, singles[CODE].tail(_NAMED)[::-1].tolist())
+    return f"  Largest baskets: {baskets}\n  Most frequent items: {frequent}\n"
+
+
+def _named(singles: pd.DataFrame, codes: Sequence[int]) -> str:
+    """Item ids of codes, with their counts."""
+    chosen = singles.iloc[list(codes)]
+    return ", ".join(
+        f"{item} ({count:,} baskets)" for item, count in zip(chosen[c.ITEM_ID], chosen[c.COUNT], strict=True)
+    )
