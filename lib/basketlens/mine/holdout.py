@@ -8,6 +8,8 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.mine.facts import DAY
+from basketlens.mine.population import is_large_basket
+from basketlens.settings_mine import MineSettings
 from basketlens.stage_io import StageIO
 
 _DAYS: Final = 100_000  # 270 years
@@ -38,6 +40,12 @@ def cut_day(io: StageIO, lines: DataFrame, *, share: float) -> date | None:
 def is_held_out(cut: date) -> Column:
     """Whether a basket of `baskets.items_per_basket` is held out; one without a day is not."""
     return F.coalesce(F.col(DAY) >= F.lit(cut), F.lit(False))
+
+
+def held_out_baskets(io: StageIO, mine: MineSettings, cut: date) -> DataFrame:
+    """Those of scratch `grouped`; the large ones are left out where they are left out of mining."""
+    late = io.read("grouped").filter(is_held_out(cut))
+    return late.filter(~is_large_basket(mine)) if mine.large_baskets == "exclude" else late
 
 
 def mined_baskets(io: StageIO, grouped: DataFrame, cut: date | None) -> DataFrame:

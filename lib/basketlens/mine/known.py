@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from basketlens.errors import LimitError
 from basketlens.mine.facts import CUSTOMER, MONEY_UNITS, TOTAL
-from basketlens.mine.holdout import is_held_out
+from basketlens.mine.holdout import held_out_baskets
 from basketlens.mine.strata import write_strata
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
@@ -64,7 +64,7 @@ def known_baskets(io: StageIO, settings: Settings, cut: date | None) -> Known:
         )
     held_out = 0
     if cut is not None:
-        late = io.read("grouped").filter(is_held_out(cut)).agg(F.count("*").alias("baskets"))
+        late = held_out_baskets(io, mine, cut).agg(F.count("*").alias("baskets"))
         counted = io.to_driver(late, limit=1, what="rows of facts", doing="counting held-out baskets")
         held_out = int(counted["baskets"].iloc[0])
     has_customers = bool(row["customers"])

@@ -11,11 +11,10 @@ from basketlens.mine.customer_shards import ABSENT, ID, shards_for
 from basketlens.mine.facts import MONEY_UNITS
 from basketlens.mine.floor import GAP, WHOLE, narrow_gaps, with_narrow_subset
 from basketlens.mine.frequent import CODE
-from basketlens.mine.holdout import is_held_out
+from basketlens.mine.holdout import held_out_baskets
 from basketlens.mine.itemsets import with_flags
 from basketlens.mine.known import Known
 from basketlens.mine.measured import HELD_OUT, PAID, PAID_ITEMS, STRATA, measured
-from basketlens.mine.population import is_large_basket
 from basketlens.mine.shopping_rows import basket_rows
 from basketlens.mine.strata import with_stratum
 from basketlens.settings_mine import MineSettings
@@ -41,8 +40,7 @@ class Remeasuring:
             doing=f"collecting items ({level})",
         ).sort_values(CODE)
         self._ids = pa.array(frequent[c.ITEM_ID].tolist(), pa.string())
-        self._max_items, self._is_large = mine.max_basket_items, is_large_basket(mine)
-        self._is_excluding = mine.large_baskets == "exclude"
+        self._mine = mine
         self._shards = shards_for(int(frequent[c.COUNT].sum()), cores=io.cores, wanted=mine.partitions)
 
     def answers(self, queries: DataFrame) -> DataFrame:
@@ -50,12 +48,11 @@ class Remeasuring:
         strata = self.io.read("strata") if len(self.known.per_stratum) else None
         rows = self._rows(with_stratum(self.io.read("baskets"), strata), is_late=False)
         if self.known.held_out and self.known.cut is not None:
-            late = self.io.read("grouped").filter(is_held_out(self.known.cut))
-            if self._is_excluding:
-                late = late.filter(~self._is_large)
-            late = with_stratum(late, None)
+            late = with_stratum(held_out_baskets(self.io, self._mine, self.known.cut), None)
             rows = rows.unionByName(self._rows(late, is_late=True))
-        return measured(queries, rows, shards=self._shards, n_items=len(self._ids), max_items=self._max_items)
+        return measured(
+            queries, rows, shards=self._shards, n_items=len(self._ids), max_items=self._mine.max_basket_items
+        )
 
     def _rows(self, baskets: DataFrame, *, is_late: bool) -> DataFrame:
         return basket_rows(baskets, self.level, self._ids, shards=self._shards, is_held_out=is_late)
