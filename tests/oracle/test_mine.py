@@ -1,7 +1,9 @@
 """The whole stage through Spark against plain loops: every subset of every basket is counted."""
 
+import math
 import random
 from collections import Counter, defaultdict
+from fractions import Fraction
 from itertools import combinations
 
 import pytest
@@ -73,14 +75,12 @@ def count_by_loop(lines, catalogue, level, min_count):
 
 
 def rules_by_loop(sets, n, min_confidence):
-    """(antecedent, consequent) -> counts, measures, is_redundant, each by its definition."""
+    """(antecedent, consequent) -> counts, measures, significance and redundancy, each by its definition."""
 
-    def is_beaten(a, b):  # integers: no rounding
-        smaller = [(s, b) for size in range(1, len(a)) for s in combinations(a, size)]
-        surer = [
-            sets[tuple(sorted(s + b))] * sets[a] >= sets[tuple(sorted(a + b))] * sets[s] for s, b in smaller
-        ]
-        return any(surer) or sets[b] * sets[a] >= sets[tuple(sorted(a + b))] * n
+    def best_smaller(a, b):
+        """Highest confidence of the same consequent after fewer items, as a fraction."""
+        parts = [s for size in range(1, len(a)) for s in combinations(a, size)]
+        return max([Fraction(sets[b], n)] + [Fraction(sets[tuple(sorted(s + b))], sets[s]) for s in parts])
 
     rules = {}
     for whole, n_ab in sets.items():
@@ -91,13 +91,34 @@ def rules_by_loop(sets, n, min_confidence):
                 if n_ab / n_a < min_confidence:
                     continue
                 conviction = None if n_a == n_ab else (1 - n_b / n) / (1 - n_ab / n_a)
+                improvement = Fraction(n_ab, n_a) - best_smaller(a, b)
+                ways = sum(
+                    math.comb(n_b, x) * math.comb(n - n_b, n_a - x) for x in range(n_ab, min(n_a, n_b) + 1)
+                )
                 rules[a, b] = {
                     "n_ab": n_ab, "n_a": n_a, "n_b": n_b, "n": n,
                     "support": n_ab / n, "confidence": n_ab / n_a, "lift": (n_ab / n_a) / (n_b / n),
                     "leverage": n_ab / n - (n_a / n) * (n_b / n), "conviction": conviction,
-                    "is_redundant": is_beaten(a, b),
+                    "p_value": ways / math.comb(n, n_a), "improvement": float(improvement), "is_redundant": improvement <= 0,
+                    "jaccard": n_ab / (n_a + n_b - n_ab),
                 }  # fmt: skip
     return rules
+
+
+def correct_by_list(rules, items):
+    """Add q_value and holm_p, over all rules of a size that `items` items can form, sorted in a list."""
+    for size in range(2, MAX_SIZE + 1):
+        searched = math.comb(items, size) * (2**size - 2)
+        found = sorted(
+            (r for sides, r in rules.items() if len(sum(sides, ())) == size), key=lambda r: r["p_value"]
+        )
+        q, holm = 1.0, 0.0
+        for rank in range(len(found), 0, -1):
+            q = min(q, found[rank - 1]["p_value"] * searched / rank)
+            found[rank - 1]["q_value"] = q
+        for rank, rule in enumerate(found, 1):
+            holm = max(holm, min(1.0, rule["p_value"] * (searched - rank + 1)))
+            rule["holm_p"] = holm
 
 
 def check_level(itemsets, rules, sets, n, min_confidence):
@@ -112,12 +133,18 @@ def check_level(itemsets, rules, sets, n, min_confidence):
         assert row["is_maximal"] == (not larger), items
         assert row["customers"] is None
     wanted = rules_by_loop(sets, n, min_confidence)
+    correct_by_list(wanted, sum(len(part) == 1 for part in sets))
     by_sides = {(tuple(row["antecedent"]), tuple(row["consequent"])): row for row in rules}
     assert len(by_sides) == len(rules)
     assert set(by_sides) == set(wanted)
     for sides, measures in wanted.items():
         got = {name: by_sides[sides][name] for name in measures}
-        assert got == pytest.approx(measures, abs=1e-12), sides
+        assert (got["conviction"] is None) == (measures["conviction"] is None), sides
+        known = {name: value for name, value in measures.items() if value is not None}
+        assert {name: got[name] for name in known} == pytest.approx(known, rel=1e-9, abs=1e-12), sides
+        logs = [by_sides[sides][name] for name in ("log10_p", "log10_q", "log10_holm_p")]
+        assert logs == pytest.approx([math.log10(got[name]) for name in ("p_value", "q_value", "holm_p")])
+        assert by_sides[sides]["lift_low"] < got["lift"] < by_sides[sides]["lift_high"]
 
 
 @pytest.mark.parametrize(
