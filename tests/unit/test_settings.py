@@ -3,7 +3,6 @@
 import pytest
 
 from basketlens.errors import SettingsError
-from basketlens.settings import MineSettings
 from basketlens.settings_files import load_settings, masked, toml_value
 
 
@@ -44,7 +43,9 @@ def test_set_takes_toml_values(text, value):
         pytest.param("clean.name_template={a", ["clean.name_template", "{column}"], id="template"),
         pytest.param("report.level=product", ["report.level equal to link.level"], id="levels-disagree"),
         pytest.param("finetune.enabled=true", ["finetune.enabled", "False"], id="not-available-yet"),
-        pytest.param("privacy.min_customers=20", ["privacy.min_customers", "less than or equal to 0"], id="no-silent-floor"),
+        pytest.param("privacy.min_customers=-1", ["privacy.min_customers", "greater than or equal to 0"], id="no-floor-is-0"),
+        pytest.param("mine.holdout=0.6", ["mine.holdout", "less than or equal to 0.5"], id="holdout-is-the-smaller-part"),
+        pytest.param("mine.stratify=region", ["mine.stratify", "'', 'store', 'week' or 'promotion'"], id="stratify"),
         pytest.param("mine.min_count", ["section.key=value"], id="no-equals"),
         pytest.param("clean.columns.store_id==", ["clean.columns", "behind the", "store_id"], id="empty-expression"),
         pytest.param("clean.gates.rejected_by_reason.max={duplicates = 0.1}", ["rejected_by_reason.max", "found duplicates"], id="no-such-reason"),
@@ -150,13 +151,5 @@ def test_secrets_are_masked():
     ],
 )
 def test_support_becomes_a_count(baskets, count):
-    mine = MineSettings(
-        levels=["name"],
-        min_count=0,
-        min_support=0.0003,
-        min_confidence=0.1,
-        max_size=5,
-        max_pairs=1000,
-        partitions=0,
-    )
+    mine = load_settings("local", ["mine.min_count=0", "mine.min_support=0.0003"], {}).mine
     assert mine.count_for(baskets) == count

@@ -41,6 +41,9 @@ def test_figures_and_supports_are_of_all_baskets(spark, tmp_path):
         "levels": {
             "product": {"items": 3, "pairs": 3, "larger": 1, "pruned_baskets": 2, "itemsets": 7, "rules": 7}
         },
+        "min_customers": 0,
+        "no_floor": "no line has a customer",
+        "withheld": {"itemsets": 0, "rules": 0},
     }
     rules = {"".join(r["antecedent"]) + ">" + "".join(r["consequent"]) for r in io.read("rules").collect()}
     assert rules == {"a>b", "b>a", "c>a", "c>b", "c>ab", "ac>b", "bc>a"}  # not ab>c: 2 of 3
