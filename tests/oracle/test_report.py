@@ -31,8 +31,7 @@ class World:
     def itemsets(self):
         found = [s for size in (1, 2) for s in combinations(self.names, size) if self.count(*s) >= MIN_COUNT]
         return [
-            ("name", list(s), len(s), self.count(*s), self.count(*s) / self.n, None, None, None)
-            for s in found
+            ("name", list(s), len(s), self.count(*s), self.count(*s) / self.n, *[None] * 5) for s in found
         ]
 
     def score(self, i, j):

@@ -43,7 +43,9 @@ def test_set_takes_toml_values(text, value):
         pytest.param("clean.name_template={a", ["clean.name_template", "{column}"], id="template"),
         pytest.param("report.level=product", ["report.level equal to link.level"], id="levels-disagree"),
         pytest.param("finetune.enabled=true", ["finetune.enabled", "False"], id="not-available-yet"),
-        pytest.param("privacy.min_customers=20", ["privacy.min_customers", "less than or equal to 0"], id="no-silent-floor"),
+        pytest.param("privacy.min_customers=-1", ["privacy.min_customers", "greater than or equal to 0"], id="no-floor-is-0"),
+        pytest.param("mine.holdout=0.6", ["mine.holdout", "less than or equal to 0.5"], id="holdout-is-the-smaller-part"),
+        pytest.param("mine.stratify=region", ["mine.stratify", "'', 'store', 'week' or 'promotion'"], id="stratify"),
         pytest.param("mine.min_count", ["section.key=value"], id="no-equals"),
         pytest.param('mine.exclude=["product:7"]', ["in mine.exclude item", "of a mined level (name), not 'product:7'", "name:product:7"], id="template-level"),
         pytest.param('mine.exclude=["name:"]', ["not empty", "'name:'"], id="template-without-id"),
@@ -181,5 +183,5 @@ def test_secrets_are_masked():
     ],
 )
 def test_support_becomes_a_count(baskets, count):
-    mine = MineSettings.model_construct(min_count=0, min_support=0.0003)  # all that it looks at
+    mine = load_settings("local", ["mine.min_count=0", "mine.min_support=0.0003"], {}).mine
     assert mine.count_for(baskets) == count

@@ -123,7 +123,8 @@ def expected_together(a: pa.Array, b: pa.Array, per_stratum: NDArray[np.int64]) 
     (keys_a, count_a), (keys_b, count_b) = (_flat(lists, len(per_stratum)) for lists in (a, b))
     both, at_a, at_b = np.intersect1d(keys_a, keys_b, assume_unique=True, return_indices=True)
     terms = count_a[at_a].astype(np.float64) * count_b[at_b] / per_stratum[both % len(per_stratum)]
-    return np.bincount(both // len(per_stratum), weights=terms, minlength=len(a)).astype(np.float64)
+    sums = np.bincount(both // len(per_stratum), weights=terms, minlength=len(a))
+    return sums.astype(np.float64)  # without any terms numpy gives ints
 
 
 def _flat(lists: pa.Array, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,9 +1,13 @@
+from datetime import date, datetime
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 from chispa import assert_df_equality
 
 from basketlens.mine.baskets import items_per_basket
 from basketlens.mine.encoding import encode_baskets
+from basketlens.mine.facts import with_facts
 from basketlens.mine.frequent import frequent_items
 
 
@@ -16,7 +20,8 @@ def test_baskets_of_several_levels(spark):
         [("p1", "n1", "fruit", "food"), ("p2", "n1", None, "food"), ("p3", "n2", "milk", "dairy")],
         "product_id string, name_hash string, category string, department string",
     )
-    found = items_per_basket(lines, products, ["product", "name", "category", "department"])
+    levels = ["product", "name", "category", "department"]
+    found = items_per_basket(with_facts(lines, stratify=""), products, levels, stratify="")
     assert found.select("basket").distinct().count() == 4
     rows = sorted(
         (
@@ -69,3 +74,31 @@ def test_encode_baskets(spark, baskets, max_items, coded):
 def test_nothing_is_frequent(spark):
     df = spark.createDataFrame([(["a", "b"],)], "name array<string>")
     assert encode_baskets(df, "name", pa.array([], pa.string()), max_items=5).collect() == []
+
+
+def test_facts_of_a_basket(spark):
+    at = [datetime(2025, 2, 1, 23), datetime(2025, 2, 2, 1)]  # Saturday, and Sunday of the same week
+    lines = spark.createDataFrame(
+        [
+            ("b1", "p1", "k1", "s1", at[1], Decimal("1.2345")),
+            ("b1", "p1", "k1", "s1", at[0], Decimal("0.0001")),
+            ("b1", "p2", "k1", None, at[1], None),
+            ("b2", "p1", None, None, None, None),
+        ],
+        "basket_id string, product_id string, customer_key string, store_id string, sold_at timestamp, "
+        "amount decimal(18,4)",
+    )
+    key = {"store": "s1", "week": "2025-01-27", "promotion": "2025-02-01", "": None}
+    for stratify, wanted in key.items():
+        facts = with_facts(lines, stratify=stratify)
+        first, second = (
+            items_per_basket(facts, None, ["product"], stratify=stratify).orderBy("n_lines").collect()[::-1]
+        )
+        assert (first["total"], first["day"], first["stratum_key"]) == (12346, date(2025, 2, 1), wanted)
+        assert sorted((sold["product"], sold["money"] or 0) for sold in first["sold"]) == [
+            ("p1", 1),
+            ("p1", 12345),
+            ("p2", 0),
+        ]
+        assert first["customer"] is not None
+        assert [second[name] for name in ("customer", "total", "day", "stratum_key")] == [None] * 4

@@ -53,6 +53,9 @@ def test_figures_and_supports_are_of_all_baskets(spark, tmp_path):
                 "rules": 7,
             }
         },
+        "min_customers": 0,
+        "no_floor": "no line has a customer",
+        "withheld": {"itemsets": 0, "rules": 0},
         "rule_drift": {"born": 0, "died": 0, "moved": 0, "stable": 0},
     }
     rules = {"".join(r["antecedent"]) + ">" + "".join(r["consequent"]) for r in io.read("rules").collect()}
