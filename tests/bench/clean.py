@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -35,6 +34,7 @@ from basketlens.progress import PlainProgress  # noqa: E402
 from basketlens.run import Run  # noqa: E402
 from basketlens.settings import Settings  # noqa: E402
 from basketlens.settings_files import load_settings  # noqa: E402
+from tests.bench._heap import Heap  # noqa: E402
 
 TABLES: Final = "store_sales,store_returns,item"
 # Julian day numbers and seconds of the day.
@@ -126,25 +126,6 @@ def started(work: Path, partitions: int) -> SparkSession:
         made = made.config(key, value)
     made.getOrCreate()
     return session.start("bench clean")
-
-
-class Heap:
-    """The largest heap of the driver that was seen after a garbage collection or between two."""
-
-    def __init__(self, spark: SparkSession) -> None:
-        self._bean = spark._jvm.java.lang.management.ManagementFactory.getMemoryMXBean()
-        self._most, self._stopped = 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(1):
-            self._most = max(self._most, int(self._bean.getHeapMemoryUsage().getUsed()))
-
-    def stop(self) -> int:
-        self._stopped.set()
-        self._thread.join()
-        return self._most
 
 
 def settings(data: Path, root: Path) -> Settings:

@@ -83,24 +83,29 @@ def allowed_count(
             break
     if fits and level.mine.over_limit == "raise":
         return fits[0]
-    raise LimitError(
-        f"About {expected.itemsets:,.0f} itemsets {_sizes(level)} would be found at level {level.name} with"
-        f" min_count {level.min_count}; mine.max_itemsets is {limit:,}.\n"
-        f"  Most of them hold one of: {_named(singles, expected.richest)}\n"
-        + _largest(level, singles)
-        + (
+    raise too_many_itemsets(level, singles, expected, fits, tried=count)
+
+
+def too_many_itemsets(
+    level: Level, singles: pd.DataFrame, expected: Foreseen, fits: tuple[int, Foreseen] | None, *, tried: int
+) -> LimitError:
+    """The error for more than `mine.max_itemsets`, with the support that fits, if one of those tried does."""
+    is_bitmap = level.mine.engine == "bitmap"
+    sizes = f"of up to {level.mine.max_size} items" if is_bitmap else "of any size"
+    said = (
+        f"About {expected.itemsets:,.0f} itemsets {sizes} would be found at level {level.name} with"
+        f" min_count {level.min_count}; mine.max_itemsets is {level.mine.max_itemsets:,}.\n"
+        f"  Most of them hold one of: {_named(singles, expected.richest)}\n" + _largest(level, singles)
+    )
+    if fits:
+        said += (
             f"  Next: mine.min_count={fits[0]} would fit (about {fits[1].itemsets:,.0f} itemsets);"
             ' mine.over_limit="raise" does that by itself'
-            if fits
-            else f"  Next: no mine.min_count up to {count:,} would fit and find anything; look at these items and baskets"
         )
-        + (", or raise mine.max_itemsets" if level.mine.engine == "bitmap" else _OTHER_ENGINE)
-    )
-
-
-_OTHER_ENGINE: Final = (
-    ', or raise mine.max_itemsets (with mine.engine="bitmap", which stops at mine.max_size)'
-)
+    else:
+        said += f"  Next: no mine.min_count up to {tried:,} would fit and find anything; look at these items and baskets"
+    other = "" if is_bitmap else ' (with mine.engine="bitmap", which stops at mine.max_size)'
+    return LimitError(f"{said}, or raise mine.max_itemsets{other}")
 
 
 def expectations(
@@ -148,10 +153,6 @@ def too_many_pairs(level: Level, what: str, *, cells: int, singles: pd.DataFrame
 def _searched(level: Level) -> int:
     """Items of the largest sets that the engine looks at: MLlib finds all sizes, and drops the larger ones after."""
     return level.mine.max_size if level.mine.engine == "bitmap" else level.mine.max_basket_items
-
-
-def _sizes(level: Level) -> str:
-    return f"of up to {level.mine.max_size} items" if level.mine.engine == "bitmap" else "of any size"
 
 
 def _largest(level: Level, singles: pd.DataFrame) -> str:
