@@ -3,7 +3,6 @@
 import pytest
 
 from basketlens.errors import SettingsError
-from basketlens.settings import MineSettings
 from basketlens.settings_files import load_settings, masked, toml_value
 
 
@@ -150,13 +149,5 @@ def test_secrets_are_masked():
     ],
 )
 def test_support_becomes_a_count(baskets, count):
-    mine = MineSettings(
-        levels=["name"],
-        min_count=0,
-        min_support=0.0003,
-        min_confidence=0.1,
-        max_size=5,
-        max_pairs=1000,
-        partitions=0,
-    )
+    mine = load_settings("base", ["mine.min_count=0", "mine.min_support=0.0003"], {}).mine
     assert mine.count_for(baskets) == count
