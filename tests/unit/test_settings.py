@@ -183,5 +183,5 @@ def test_secrets_are_masked():
     ],
 )
 def test_support_becomes_a_count(baskets, count):
-    mine = load_settings("local", ["mine.min_count=0", "mine.min_support=0.0003"], {}).mine
+    mine = load_settings("base", ["mine.min_count=0", "mine.min_support=0.0003"], {}).mine
     assert mine.count_for(baskets) == count
