@@ -160,6 +160,7 @@ def mine(spark, folder, lines, *, partitions, floor, share, stratify):
         f"mine.min_count={MIN_COUNT}",
         f"mine.max_size={MAX_SIZE}",
         "mine.min_confidence=0.0",
+        "mine.max_consequent=11",
         f"mine.partitions={partitions}",
         f"mine.holdout={share}",
         f"mine.stratify='{stratify}'",
