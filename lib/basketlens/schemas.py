@@ -242,6 +242,6 @@ def conform(df: DataFrame, contract: T.StructType, *, table: str) -> DataFrame:
             f"Table '{table}' breaks its contract in {len(wrong)} of {len(wanted)} columns.\n"
             f"  Wanted: {'; '.join(wrong)}\n"
             f"  Table has: {', '.join(f'{n}: {t}' for n, t in sorted(found.items()))}\n"
-            f"  Cast or rename them where the table is made; docs/tables.md lists every table's columns."
+            f"  Cast or rename them where the table is made; README.md lists every table's columns."
         )
     return df.select(*wanted)

@@ -121,7 +121,7 @@ def test_the_tables_are_those_of_any_cluster(folder):
         if path.is_dir() and path.name[0] not in "._"
     }
     assert {"lines", "links", "itemsets", "associations", "cross_sell", "runs"} <= set(rows)
-    assert all(rows[name] for name in rows)
+    assert {name for name in rows if not rows[name]} == {"rule_drift"}  # nothing to compare with yet
 
 
 def test_no_customer_id_and_no_secret_is_in_an_event_log(folder):

@@ -44,7 +44,9 @@ def test_every_table_of_the_contract_is_written(job):
     assert not (folder / "tables" / ".staging").exists() or not any(
         (folder / "tables" / ".staging").iterdir()
     )
-    assert all(len(read(folder, table)) for table in TABLES)
+    assert {table for table in TABLES if not len(read(folder, table))} == {
+        "rule_drift"
+    }  # nothing to compare with yet
 
 
 def test_rows_in_are_lines_and_rejects(job):

@@ -71,13 +71,19 @@ def test_itemsets_are_those_that_a_filter_would_leave(world, chosen):
         assert row["is_closed"] == all(count < row["count"] for count in larger), items
 
 
+def uncorrected(rules):
+    corrected = {"q_value", "log10_q", "holm_p", "log10_holm_p"}
+    return {key: {name: row[name] for name in row if name not in corrected} for key, row in rules.items()}
+
+
 def test_rules_are_those_that_a_filter_would_leave(world, chosen):
     wanted = {
         (level, a, b): row
         for (level, a, b), row in world[3].items()
         if not EXCLUDED & {*a, *b} and MUST & {*a, *b} and not RIGHT & set(a) and not LEFT & set(b)
     }
-    assert chosen[1] == wanted
+    # What is corrected for the rules searched depends on how many those are, and a template makes them fewer.
+    assert uncorrected(chosen[1]) == uncorrected(wanted)
     sides = [side for _, a, b in wanted for side in (a, b) if len(side) >= 3 and not MUST & set(side)]
     assert sides, "the draw is too thin: no side was counted outside the baskets that were mined"
     assert any(row["is_redundant"] for row in wanted.values())
