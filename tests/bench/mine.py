@@ -9,7 +9,7 @@ huge    min_count 47, with one basket of 6,000 items and 30 of 400 to 1,000 more
 low     min_count 10: what the guard says, and how many of the 2,108,512 itemsets are closed
 stage   min_count 47: the whole stage with its steps, rules included
 
-PyFIM and mlxtend are not in the lock files: `pip install pyfim mlxtend` into the same environment.
+PyFIM is not in the lock files: `pip install pyfim` into the same environment.
 """
 
 import argparse
