@@ -15,8 +15,8 @@ from pyspark.sql import types as T
 
 from basketlens import columns as c
 from basketlens import schemas
+from basketlens.lanes import lanes
 from basketlens.link.fields import ATTENTIONS, BLOCK, IS_KEY, LANE, NEIGHBOR_IDS, SCORES
-from basketlens.link.lanes import lanes
 
 ATTENTION_ROWS: Final = T.StructType(
     [

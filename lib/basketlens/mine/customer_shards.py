@@ -1,7 +1,6 @@
 """Rows of itemsets and of baskets in one stream, cut so that all baskets of a customer meet in one task."""
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
@@ -27,7 +26,6 @@ ROWS: Final = (
 )
 _WORTH_A_SHARD: Final = 250_000  # items over all baskets: some seconds of work
 _SHARD_ENTRIES: Final = 1 << 26  # more shards beyond: every shard gets all itemsets, so few are cheap
-_UINT32: Final = 0xFFFFFFFF
 
 
 class Asked(NamedTuple):
@@ -40,35 +38,6 @@ class Asked(NamedTuple):
 def shards_for(entries: int, *, cores: int, wanted: int) -> int:
     """How many shards measure so many items over all baskets; `wanted` is `mine.partitions`, 0 = choose."""
     return wanted or max(1, min(cores, entries // _WORTH_A_SHARD), entries // _SHARD_ENTRIES)
-
-
-@lru_cache(maxsize=16)
-def labels_for(shards: int) -> tuple[int, ...]:
-    """As many ints, of which `repartition(shards, label)` puts each into a partition of its own.
-
-    Only the balance rests on knowing Spark's hash: a task takes as many shards as it is given.
-    """
-    labels: dict[int, int] = {}
-    label = 0
-    while len(labels) < shards:
-        labels.setdefault(_spark_hash(label) % shards, label)
-        label += 1
-    return tuple(labels[place] for place in range(shards))
-
-
-def _spark_hash(value: int) -> int:
-    """Murmur3 (x86, 32 bits, seed 42) of a non-negative int of 4 bytes, as Spark's `hash`."""
-
-    def rotated(word: int, by: int) -> int:
-        return (word << by | word >> (32 - by)) & _UINT32
-
-    mixed = rotated(value * 0xCC9E2D51 & _UINT32, 15) * 0x1B873593 & _UINT32
-    state = (rotated(42 ^ mixed, 13) * 5 + 0xE6546B64) & _UINT32
-    state ^= 4
-    state = (state ^ state >> 16) * 0x85EBCA6B & _UINT32
-    state = (state ^ state >> 13) * 0xC2B2AE35 & _UINT32
-    state ^= state >> 16
-    return state - (1 << 32) if state >> 31 else state
 
 
 def by_shard(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[tuple[int, pa.RecordBatch]]]:

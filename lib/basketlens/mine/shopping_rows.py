@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from basketlens.lanes import lanes
 from basketlens.mine.baskets import BASKET
 from basketlens.mine.customer_shards import (
     ABSENT,
@@ -19,7 +20,6 @@ from basketlens.mine.customer_shards import (
     ROWS,
     SHARD,
     STRATUM,
-    labels_for,
 )
 from basketlens.mine.facts import CUSTOMER, MONEY, SOLD, TOTAL
 
@@ -38,7 +38,7 @@ def basket_rows(
         shards: from `customer_shards.shards_for`.
         is_held_out: which of the two kinds they are.
     """
-    labels = np.array(labels_for(shards), np.int32)
+    labels = np.array(lanes(shards), np.int32)
     part = HELD_OUT if is_held_out else MINED
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -94,7 +94,7 @@ def query_rows(queries: DataFrame, *, shards: int) -> DataFrame:
         queries: id long, items array<int> ascending, absent int or null.
         shards: as of the baskets.
     """
-    labels = F.array(*map(F.lit, labels_for(shards)))
+    labels = F.array(*map(F.lit, lanes(shards)))
     return queries.select(
         F.explode(labels).alias(SHARD),
         F.lit(0).alias(PART),

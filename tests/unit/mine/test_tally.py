@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import functions as F
 
 from basketlens.mine import customer_shards as rows
 from basketlens.mine.shopping_rows import coded_rows
@@ -143,13 +142,6 @@ def test_shards_are_told_apart_also_within_a_batch():
 ])  # fmt: skip
 def test_number_of_shards(entries, cores, wanted, shards):
     assert rows.shards_for(entries, cores=cores, wanted=wanted) == shards
-
-
-def test_every_shard_gets_a_partition_of_its_own(spark):
-    for shards in (1, 7):
-        labels = spark.createDataFrame([(label,) for label in rows.labels_for(shards)], "label int")
-        spread = labels.repartition(shards, "label").select(F.spark_partition_id()).distinct().count()
-        assert spread == shards
 
 
 def test_lines_become_coded_baskets():

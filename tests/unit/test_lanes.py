@@ -1,7 +1,7 @@
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from basketlens.link.lanes import lanes, spark_hash
+from basketlens.lanes import lanes, spark_hash
 
 
 def test_hash_is_sparks(spark):
