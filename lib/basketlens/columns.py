@@ -47,10 +47,13 @@ ITEM_NAME: Final = "item_name"  # string
 LINES: Final = "lines"  # long, receipt lines that sold the item; 0 = never sold
 
 # embeddings
-EMBEDDING: Final = "embedding"  # array<float>, length = model width, L2 norm 1
-MODEL_DIGEST: Final = (
-    "model_digest"  # string, 64 hex digits of SHA-256 over the model's files and embed.max_tokens
+EMBEDDING: Final = (
+    "embedding"  # array<float>, length = model width, L2 norm 1 if embed.normalize; null = it failed
 )
+MODEL_DIGEST: Final = (
+    "model_digest"  # string, 64 hex digits of SHA-256 over the model's files and how names become vectors
+)
+ERROR: Final = "error"  # string, why a name has no vector; null = it has one
 
 # attention
 NEIGHBOR_ID: Final = "neighbor_id"  # string, item id
@@ -138,6 +141,7 @@ ROWS_OUT: Final = "rows_out"  # map<string,long>, table -> rows
 SECONDS: Final = "seconds"  # double, wall clock
 STATUS: Final = "status"  # string: done, skipped or failed; in rule_drift born, died, moved or stable
 STARTED_AT: Final = "started_at"  # timestamp, UTC
+FIGURES: Final = "figures"  # string, JSON object of what the stage noted; null when it failed
 MESSAGE: Final = "message"  # string, first line of the error; null unless failed
 
 # data_quality

@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from basketlens import hub
 from basketlens.errors import FaultError, InputError, SettingsError
 from basketlens.locations import local_path, resolve
 from basketlens.settings import Settings
@@ -27,21 +28,30 @@ def check(settings: Settings, stages: tuple[str, ...]) -> None:
     if "clean" in stages:
         _check_input(settings)
     if "embed" in stages:
-        check_model_folder(settings.embed.model)
+        check_model_folder(settings.embed.model, download=settings.embed.download)
     _check_disk(settings)
 
 
-def check_model_folder(location: str) -> Path:
-    """The model's folder, proven to hold a config, a fast tokenizer and safetensors weights.
+def check_model_folder(location: str, *, download: bool = False) -> Path:
+    """The model's folder, proven to hold a config, a tokenizer and safetensors weights.
+
+    Args:
+        location: a folder, `package:NAME/FOLDER`, or `organisation/name@revision` of the hub.
+        download: whether a model of the hub may be fetched when it is not in this machine's cache.
 
     Raises:
         InputError: something is missing; pickled weights (`pytorch_model.bin`) are not accepted.
     """
-    folder = Path(resolve(location))
+    folder = hub.snapshot(location, download=download) if hub.is_hub_id(location) else Path(resolve(location))
     if not folder.is_dir():
-        raise InputError(f"embed.model = '{location}' is no folder on this machine.\n  Looked at: {folder}")
+        raise InputError(
+            f"embed.model = '{location}' is no folder on this machine.\n  Looked at: {folder}\n"
+            "  Allowed: a folder, package:NAME/FOLDER, or a model of the hub as organisation/name@revision"
+        )
     found = sorted(f.name for f in folder.iterdir())
-    missing = [name for name in ("config.json", "tokenizer.json") if name not in found]
+    missing = [name for name in ("config.json",) if name not in found]
+    if not any(name in found for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        missing.append("tokenizer.json")
     if not any(name.endswith(".safetensors") for name in found):
         missing.append("*.safetensors")
     if missing:

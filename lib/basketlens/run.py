@@ -261,5 +261,6 @@ class Run:
             c.STATUS: outcome.status,
             c.STARTED_AT: attempt.started_at,
             c.MESSAGE: message,
+            c.FIGURES: None if message else json.dumps(dict(outcome.figures), sort_keys=True),
         }
         self.tables.append("runs", [row])

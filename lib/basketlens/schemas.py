@@ -72,7 +72,10 @@ EMBEDDINGS: Final = _contract(
     (c.PRODUCT_NAME, _STRING),
     (c.EMBEDDING, T.ArrayType(T.FloatType())),
     (c.MODEL_DIGEST, _STRING),
+    (c.ERROR, _STRING),
 )
+# Also what an earlier version wrote.
+EMBEDDINGS_INPUT: Final = T.StructType([f for f in EMBEDDINGS.fields if f.name != c.ERROR])
 
 LINKS: Final = _contract(
     (c.ITEM_ID, _STRING),
@@ -210,6 +213,7 @@ RUNS: Final = _contract(
     (c.STATUS, _STRING),
     (c.STARTED_AT, T.TimestampType()),
     (c.MESSAGE, _STRING),
+    (c.FIGURES, _STRING),
 )
 
 DATA_QUALITY: Final = _contract(

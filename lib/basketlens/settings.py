@@ -81,11 +81,17 @@ class PrivacySettings(_Section):
 
 
 class EmbedSettings(_Section):
-    """`[embed]`: the BERT that reads product names."""
+    """`[embed]`: the model that reads product names."""
 
     model: Annotated[str, Field(min_length=1)]
+    download: bool
+    local_copy: Literal["auto", "always", "never"]
+    pooling: Literal["auto", "mean", "cls", "last"]
+    normalize: bool
+    prompt: Annotated[str, Field(max_length=1000)]
     device: Literal["auto", "cpu", "cuda"]
-    batch_tokens: Annotated[int, Field(ge=64, le=1048576)]
+    dtype: Literal["auto", "fp32", "bf16"]
+    batch_tokens: Annotated[int, Field(ge=0, le=1048576)]
     max_tokens: Annotated[int, Field(ge=8, le=512)]
     partitions: Annotated[int, Field(ge=0, le=100000)]
 

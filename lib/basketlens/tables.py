@@ -46,9 +46,13 @@ REPLACEMENTS: Final[Mapping[str, T.StructType]] = {
     **CONTRACTS,
     "lines": schemas.LINES_INPUT,
     "rejects": schemas.REJECTS_INPUT,
+    "embeddings": schemas.EMBEDDINGS_INPUT,
 }
 # What is asked of a table of an earlier run, which may be of an earlier version and lack later columns.
-EARLIER: Final[Mapping[str, T.StructType]] = {"rules": schemas.RULE_COUNTS}
+EARLIER: Final[Mapping[str, T.StructType]] = {
+    "rules": schemas.RULE_COUNTS,
+    "embeddings": schemas.EMBEDDINGS_INPUT,
+}
 # Tables with one folder per day, so that a run over a window of days replaces just these.
 PARTITIONED: Final[Mapping[str, str]] = {"lines": c.SOLD_ON, "rejects": c.SOLD_ON}
 _NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"  # where Spark writes rows whose day is null

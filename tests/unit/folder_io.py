@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from basketlens import schemas
 from basketlens.stage_io import Written
-from basketlens.tables import CONTRACTS
+from basketlens.tables import CONTRACTS, EARLIER
 
 
 class FolderIO:
@@ -24,6 +24,13 @@ class FolderIO:
         return self.spark.read.parquet(
             str(self.root / ("staging" if name in self._staged else "published") / name)
         )
+
+    def earlier(self, name: str, location: str, *, setting: str) -> DataFrame | None:
+        assert not location
+        published = self.root / "published" / name
+        if not published.exists():
+            return None
+        return schemas.conform(self.spark.read.parquet(str(published)), EARLIER[name], table=name)
 
     def has(self, name: str) -> bool:
         return (self.root / "published" / name / "_SUCCESS").exists()

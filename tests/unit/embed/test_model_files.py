@@ -1,6 +1,7 @@
 import pytest
 
 from basketlens.embed.model_files import model_digest
+from basketlens.embed.options import EncoderOptions
 from basketlens.errors import InputError
 
 
@@ -12,8 +13,8 @@ def tiny(tmp_path):
     return tmp_path
 
 
-def digest(folder, max_tokens=128):
-    return model_digest(str(folder), max_tokens=max_tokens)
+def digest(folder, **options):
+    return model_digest(str(folder), EncoderOptions(**options))
 
 
 def test_same_files_same_digest(tiny):
@@ -41,8 +42,16 @@ def test_any_changed_file_changes_it(tiny, change):
     assert digest(tiny) != before
 
 
-def test_where_names_are_cut_changes_it(tiny):
-    assert digest(tiny, 128) != digest(tiny, 64)
+def test_how_names_become_vectors_changes_it(tiny):
+    options = [
+        {},
+        {"max_tokens": 64},
+        {"pooling": "cls"},
+        {"normalize": False},
+        {"prompt": "x"},
+        {"dtype": "bf16"},
+    ]
+    assert len({digest(tiny, **one) for one in options}) == len(options)
 
 
 def test_hidden_files_of_download_tools_do_not(tiny):

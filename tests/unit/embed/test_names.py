@@ -46,5 +46,7 @@ def test_rooms(sizes, room, wanted):
 
 
 def test_as_lists():
-    assert as_lists(np.arange(6, dtype=np.float32).reshape(3, 2)).to_pylist() == [[0, 1], [2, 3], [4, 5]]
-    assert as_lists(np.empty((0, 4), np.float32)).to_pylist() == []
+    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
+    assert as_lists(vectors, [True] * 3).to_pylist() == [[0, 1], [2, 3], [4, 5]]
+    assert as_lists(vectors, [True, False, True]).to_pylist() == [[0, 1], None, [4, 5]]
+    assert as_lists(np.empty((0, 4), np.float32), []).to_pylist() == []
