@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from basketlens.errors import InputError
-
 Probe = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 _PARITY: Final = 0.999  # cosine to fp32 below which `auto` computes in fp32
@@ -40,8 +38,6 @@ def choose_arithmetic(probe: Probe, model: Any, *, wanted: str, device: str) -> 
         InputError: the model gives values that are not finite.
     """
     exact = probe(PROBES)
-    if not exact.any(axis=1).all():
-        raise InputError("embed.model gives vectors that are not finite: its weights are damaged.")
     if wanted == "bf16" or (wanted == "auto" and has_bf16(device)):
         before = {name: weight.clone() for name, weight in model.state_dict().items()}
         model.to(torch.bfloat16)
@@ -82,4 +78,5 @@ def gemm_peak(dtype: torch.dtype, device: str) -> float:
 
 def _least_cosine(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> float:
     norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-    return float(((x * y).sum(axis=1) / norms).min())
+    is_known = norms > 0  # a vocabulary may lack whole scripts
+    return float(((x * y).sum(axis=1)[is_known] / norms[is_known]).min(initial=1.0))

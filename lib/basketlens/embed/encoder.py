@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ from basketlens.embed.batches import batches
 from basketlens.embed.loading import load_model, load_tokenizer
 from basketlens.embed.options import EncoderOptions
 from basketlens.embed.pooling import pooled, pooling_of
+from basketlens.errors import InputError
 
-BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}  # stays in a processor's cache; keeps a GPU's cores busy
+BATCH_TOKENS: Final = {"cpu": 4096, "cuda": 65536}  # stays in a processor's cache; keeps a GPU's cores busy
+_NOT_FINITE: Final = "the model's values are not finite"
 
 
 class Tokens(NamedTuple):
@@ -75,8 +77,15 @@ class Encoder:
         return made
 
     def probe(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Vectors (n, width) of a few names."""
-        return self.encode(self.tokenized(names)).vectors
+        """Vectors (n, width) of a few names; zeros for those that the model cannot read.
+
+        Raises:
+            InputError: the model gives values that are not finite.
+        """
+        made = self.encode(self.tokenized(names))
+        if _NOT_FINITE in made.errors.values():
+            raise InputError("embed.model gives vectors that are not finite: its weights are damaged.")
+        return made.vectors
 
     def tokenized(self, names: Sequence[str]) -> Tokens:
         """Names as numbers of the vocabulary; may run in another thread than `encode`."""
@@ -116,7 +125,7 @@ class Encoder:
                 flops += len(at) * longest * (self._flops_per_token + self._flops_per_square * longest)
         vectors = _gathered(found, (len(ids), self.width))
         for i in np.flatnonzero(~np.isfinite(vectors).all(axis=1)):
-            errors[int(i)] = "the model's values are not finite"
+            errors[int(i)] = _NOT_FINITE
             vectors[i] = 0
         return Encoded(vectors, errors, sum(lengths), padded, flops)
 

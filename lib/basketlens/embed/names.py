@@ -120,7 +120,7 @@ def work_measures() -> dict[str, Column]:
         **sums,
         "names": F.count("*"),
         "failed": F.count(c.ERROR),
-        "first_error": F.min(F.concat_ws(": ", c.PRODUCT_NAME, F.when(F.col(c.ERROR).isNotNull(), F.col(c.ERROR)))),
+        "first_error": F.min(F.concat(c.PRODUCT_NAME, F.lit(": "), c.ERROR)),
         "peak": F.max(f"{WORK}.peak"),
         "parity": F.min(f"{WORK}.parity"),
         DEVICE: F.max(DEVICE),
