@@ -1,76 +1,26 @@
 """The job on a real standalone cluster: a master and two workers in processes of their own, on loopback."""
 
 import json
-import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import pyspark
 import pytest
 
 from tests.cluster.real_cut import write_cut
-from tests.cluster.shell import SHORT_LIVED_JAVA, shell
+from tests.cluster.shell import shell
+from tests.cluster.standalone import standalone
 
 pytestmark = pytest.mark.timeout(600)
-SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
-DEPLOY = "org.apache.spark.deploy"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def wait_for(log: Path, text: str, seconds: int = 60) -> None:
-    end = time.monotonic() + seconds
-    while text not in (log.read_text() if log.exists() else ""):
-        assert time.monotonic() < end, f"'{text}' did not appear in {log}: {log.read_text()[-2000:]}"
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
 def master(tmp_path_factory) -> Iterator[str]:
     """URL of the master, once both workers have registered."""
-    folder = tmp_path_factory.mktemp("cluster")
-    port = free_port()
-    url = f"spark://127.0.0.1:{port}"
-    environ = {
-        **os.environ,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "JAVA_TOOL_OPTIONS": SHORT_LIVED_JAVA,
-        "SPARK_HOME": str(SPARK_CLASS.parents[1]),
-    }
-    commands = {
-        "master": [f"{DEPLOY}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"],
-        **{
-            f"worker{n}": [f"{DEPLOY}.worker.Worker", "--host", "127.0.0.1", "--webui-port", "0", "--cores", "1",
-                           "--memory", "2g", "--work-dir", str(folder / f"work{n}"), url]
-            for n in (1, 2)
-        },
-    }  # fmt: skip
-    processes = []
-    try:
-        for name, command in commands.items():
-            with (folder / f"{name}.log").open("w") as log:
-                processes.append(
-                    subprocess.Popen([str(SPARK_CLASS), *command], env=environ, stdout=log, stderr=log)
-                )
-            if name == "master":
-                wait_for(folder / "master.log", "I have been elected leader")
-        for n in (1, 2):
-            wait_for(folder / f"worker{n}.log", "Successfully registered with master")
+    with standalone(tmp_path_factory.mktemp("cluster"), cores=1, memory="2g") as url:
         yield url
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +87,22 @@ def test_no_customer_id_and_no_secret_is_in_an_event_log(folder):
         for text in texts
         if f'household_id":"{one}"' in text or f"household_id={one}" in text
     ]
+
+
+def test_vectors_and_links_are_those_of_a_local_run(folder):
+    tables = ("products", "items", "embeddings")
+    reads = " ".join(f"--set tables.read.{name}={folder}/tables/{name}" for name in tables)
+    for job in ("embed", "link"):
+        done = shell(folder, f"./submit.sh {job} {reads} --set tables.root={folder}/local")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def table(root: str, name: str, *keys: str) -> pd.DataFrame:
+        return pd.read_parquet(folder / root / name).sort_values(list(keys), ignore_index=True)
+
+    ours, theirs = (table(root, "embeddings", "name_hash") for root in ("tables", "local"))
+    assert ours.name_hash.tolist() == theirs.name_hash.tolist()
+    difference = np.abs(np.stack(ours.embedding) - np.stack(theirs.embedding))
+    assert difference.max() < 5e-6  # batches differ: float rounding
+    pd.testing.assert_frame_equal(
+        table("tables", "links", "item_id", "rank"), table("local", "links", "item_id", "rank"), rtol=1e-6
+    )
