@@ -16,6 +16,7 @@ from basketlens import columns as c
 from basketlens import fingerprint as fp
 from basketlens import settings_files
 from basketlens.adapter import FileSystem, default_parallelism
+from basketlens.checkpoints import Checkpoints
 from basketlens.faults import as_user_error
 from basketlens.progress import Progress
 from basketlens.settings import Settings
@@ -62,8 +63,8 @@ def _manifest_path(stage: str) -> str:
 class RunIO:
     """The runner's side of `stage_io.StageIO`."""
 
-    def __init__(self, run: "Run", stage: str) -> None:
-        self._run, self._stage = run, stage
+    def __init__(self, run: "Run", stage: str, checkpoints: Checkpoints) -> None:
+        self._run, self._stage, self._checkpoints = run, stage, checkpoints
         self.run_id = run.run_id
         self.cores = default_parallelism(run.spark)
         self.rows: dict[str, int] = {}
@@ -122,6 +123,18 @@ class RunIO:
         if name in STAGES[self._stage].writes:
             self.rows[name] = written.rows
         return written
+
+    def write_parts(self, name: str, parts: Sequence[DataFrame], *, doing: str) -> DataFrame:
+        began = time.monotonic()
+
+        def told(number: int) -> None:
+            said = f"{doing}, part {number + 1} of {len(parts)}" if len(parts) > 1 else doing
+            self._run.progress.running(self._stage, said)
+
+        whole, found = self._checkpoints.whole(name, parts, told=told)
+        seconds = round(time.monotonic() - began, 3)
+        self.steps.append({"step": doing, "seconds": seconds, "parts": len(parts), "parts_found": found})
+        return whole
 
     def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str) -> pd.DataFrame:
         self._run.progress.running(self._stage, doing)
@@ -196,12 +209,17 @@ class Run:
         is_same = last is not None and last["fingerprint"] == attempt.fingerprint
         if last and is_same and not self._force and all(map(self.tables.exists, stage.writes)):
             return attempt.outcome("skipped", last["rows_out"], last["figures"])
-        io = RunIO(self, name)
+        checkpoints = Checkpoints(self.spark, self.files, self.tables.root, name, attempt.fingerprint)
+        if self._force:
+            checkpoints.remove()
+        checkpoints.drop_others()
+        io = RunIO(self, name, checkpoints)
         stage.run(io, self.settings)
         self.progress.running(name, "publishing")
         outcome = attempt.outcome("done", io.rows, io.figures)
         # With the tables: a manifest that does not speak of the tables beside it would skip a stage wrongly.
         self.tables.publish(stage.writes, self._manifests(attempt, outcome, settings, io.steps))
+        checkpoints.remove()
         return outcome
 
     def _failed(self, attempt: _Attempt, error: BaseException) -> None:

@@ -56,6 +56,13 @@ class StageIO(Protocol):
         Scratch may be kept apart `by` a column of few values, so that who wants one of them reads no other.
         """
 
+    def write_parts(self, name: str, parts: Sequence[DataFrame], *, doing: str) -> DataFrame:
+        """Materialise scratch of a long stage part by part; returns the whole.
+
+        Parts that a killed or failed attempt at the same has finished are not computed again, so they must be the
+        same at every attempt; `name` tells apart what is cut into other parts.
+        """
+
     def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str) -> pd.DataFrame:
         """A result of at most `limit` rows; more is a `LimitError`."""
 

@@ -46,6 +46,12 @@ class FolderIO:
         values = dict(seen.get)
         return Written(int(values.pop("rows")), values)
 
+    def write_parts(self, name: str, parts, *, doing: str) -> DataFrame:
+        for number, part in enumerate(parts):
+            self.write(f"{name}/{number}", part, doing=doing)
+        paths = [str(self.root / "staging" / name / str(number)) for number in range(len(parts))]
+        return self.spark.read.schema(parts[0].schema).parquet(*paths)
+
     def log(self, name: str, rows) -> None:
         contract = CONTRACTS[name]
         values = [tuple(row[column] for column in contract.names) for row in rows]
