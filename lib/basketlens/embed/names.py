@@ -12,7 +12,8 @@ from pyspark.sql import types as T
 
 from basketlens import columns as c
 from basketlens import schemas
-from basketlens.embed.resident import encoder_for, task_device
+from basketlens.devices import task_device
+from basketlens.embed.resident import encoder_for
 from basketlens.settings import EmbedSettings
 
 IS_NEW: Final = "is_new"  # boolean, not embedded by this model yet
@@ -50,7 +51,7 @@ def embed_names(names: DataFrame, settings: EmbedSettings, *, digest: str, parti
     """
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        device = task_device(settings.device)
+        device = task_device(settings.device, setting="embed.device")
         for room in rooms(batches, ROOM):
             encoder = encoder_for(settings.model, digest, settings.max_tokens, device)
             vectors = encoder.encode(room[c.PRODUCT_NAME].to_pylist(), batch_tokens=settings.batch_tokens)

@@ -7,10 +7,10 @@ from pyspark import TaskContext
 from pyspark.sql import functions as F
 
 from basketlens import schemas
-from basketlens.embed import resident, stage
+from basketlens.embed import stage
 from basketlens.embed.bert import BertEncoder
 from basketlens.embed.model_files import model_digest
-from basketlens.embed.resident import encoder_for, task_device
+from basketlens.embed.resident import encoder_for
 from basketlens.errors import InputError
 from basketlens.faults import SPARK_ERRORS
 from basketlens.settings_files import load_settings
@@ -103,34 +103,6 @@ def test_a_gpu_that_is_not_there_is_an_error(spark, tmp_path):
     io.given("products", products(spark, "milk"))
     with pytest.raises(SPARK_ERRORS, match=r"basketlens\.errors\.InputError: embed\.device = 'cuda'"):
         stage.run(io, settings(device='"cuda"'))
-
-
-class _Task:
-    def __init__(self, *addresses):
-        self._addresses = addresses
-
-    def resources(self):
-        gpu = type("Resource", (), {"addresses": list(self._addresses)})()
-        return {"gpu": gpu} if self._addresses else {}
-
-
-@pytest.mark.parametrize(("wanted", "addresses", "has_cuda", "device"), [
-    pytest.param("auto", (), True, "cpu", id="auto-without-a-gpu-of-its-own"),
-    pytest.param("auto", ("3",), True, "cuda:3", id="auto-takes-what-spark-gives"),
-    pytest.param("cpu", ("3",), True, "cpu", id="cpu-whatever-spark-gives"),
-    pytest.param("cuda", (), True, "cuda:0", id="local-mode"),
-    pytest.param("cuda", ("1",), True, "cuda:1", id="cuda-takes-what-spark-gives"),
-    pytest.param("cuda", (), False, None, id="no-gpu"),
-    pytest.param("auto", ("0",), False, None, id="given-but-torch-cannot"),
-])  # fmt: skip
-def test_task_device(monkeypatch, *, wanted, addresses, has_cuda, device):
-    monkeypatch.setattr(resident.TaskContext, "get", lambda: _Task(*addresses))
-    monkeypatch.setattr("torch.cuda.is_available", lambda: has_cuda)
-    if device is None:
-        with pytest.raises(InputError, match="torch finds no GPU"):
-            task_device(wanted)
-    else:
-        assert task_device(wanted) == device
 
 
 def test_another_model_on_an_executor_is_an_error():
