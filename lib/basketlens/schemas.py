@@ -64,7 +64,12 @@ PRODUCTS: Final = _contract(
 )
 
 ITEMS: Final = _contract(
-    (c.ITEM_ID, _STRING), (c.LEVEL, _STRING), (c.ITEM_NAME, _STRING), (c.CATEGORY, _STRING), (c.LINES, _LONG)
+    (c.ITEM_ID, _STRING),
+    (c.LEVEL, _STRING),
+    (c.ITEM_NAME, _STRING),
+    (c.CATEGORY, _STRING),
+    (c.DEPARTMENT, _STRING),
+    (c.LINES, _LONG),
 )
 
 EMBEDDINGS: Final = _contract(

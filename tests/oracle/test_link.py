@@ -1,5 +1,6 @@
 """`link` against a dense float64 softmax, through Spark, on tables that a stage before it would publish."""
 
+import json
 import math
 from collections import defaultdict
 
@@ -14,11 +15,11 @@ from basketlens.settings_files import load_settings
 from tests.unit.folder_io import FolderIO
 
 
-def published(spark, root, vectors, *, partitions=1):
-    """FolderIO with items named i000, i001, ... (one name each) that have these vectors."""
+def published(spark, root, vectors, *, partitions=1, groups=None):
+    """FolderIO with items named i000, i001, ... (one name each) that have these vectors, and groups by both names."""
     io = FolderIO(spark, root)
     ids = [f"i{i:03d}" for i in range(len(vectors))]
-    items = [(i, "name", i, None, 1) for i in ids]
+    items = [(i, "name", i, g, g, 1) for i, g in zip(ids, groups or [None] * len(ids), strict=True)]
     embeddings = [(i, i, [float(x) for x in v], "digest") for i, v in zip(ids, vectors, strict=True)]
     io.given("items", spark.createDataFrame(items[::-1], schemas.ITEMS).repartition(partitions))
     io.given("products", spark.createDataFrame([], schemas.PRODUCTS))
@@ -28,7 +29,9 @@ def published(spark, root, vectors, *, partitions=1):
 
 def link(io, *, cores=2, **changed):
     io.cores = cores
-    stage.run(io, load_settings("base", [f"link.{key}={value}" for key, value in changed.items()], {}))
+    stage.run(
+        io, load_settings("base", [f"link.{key}={json.dumps(value)}" for key, value in changed.items()], {})
+    )
     neighbors = defaultdict(list)
     for row in sorted(io.read("links").collect(), key=lambda r: (r.item_id, r["rank"])):
         neighbors[row.item_id].append(row)
@@ -70,6 +73,32 @@ def test_agrees_with_a_dense_softmax(spark, tmp_path, seed):
         assert stats[name].entropy == pytest.approx(-(p[p > 0] * np.log(p[p > 0])).sum(), rel=1e-5)
 
 
+@pytest.mark.parametrize("mask", ["same_department", "other_category"])
+def test_masks(spark, tmp_path, mask):
+    vectors, names = with_copies(3, n=80), ["dairy", "bread", None, "wine", "only"]
+    draw = np.random.default_rng(3)
+    groups = [names[i] for i in draw.integers(0, 4, 79)] + ["only"]
+    io = published(spark, tmp_path, vectors, groups=groups)
+    neighbors, stats = link(io, top_k=70, mask=mask, key_shard=64)
+    x = vectors.astype(np.float64)
+    scores = (x[:, None, :] * x[None, :, :]).sum(-1) / math.sqrt(16)
+    for i, group in enumerate(groups):
+        is_other = [group is None or g is None or g != group for g in groups]
+        allowed = [j for j in range(80) if j != i and is_other[j] == (mask == "other_category")]
+        best = sorted(allowed, key=lambda j: (-scores[i, j], j))[:70]
+        found = stats[f"i{i:03d}"]
+        assert [r.neighbor_id for r in neighbors[f"i{i:03d}"]] == [f"i{j:03d}" for j in best]
+        if not allowed:
+            assert tuple(found)[1:] == (None, 0.0, 0.0)
+            continue
+        lse = np.log(np.exp(scores[i, allowed]).sum())
+        assert found.log_sum_exp == pytest.approx(lse, rel=1e-6)
+        assert [r.attention for r in neighbors[f"i{i:03d}"]] == pytest.approx(
+            np.exp(scores[i, best] - lse).tolist(), rel=1e-5
+        )
+    assert (io.figures["mask"], io.figures["items_without_group"]) == (mask, groups.count(None))
+
+
 def test_blocks_shards_and_partitions_change_nothing(spark, tmp_path):
     vectors = with_copies(7)
     one = plain(link(published(spark, tmp_path / "a", vectors), top_k=5, cores=1))
@@ -85,7 +114,14 @@ def test_few_items(spark, tmp_path, n, neighbors):
     io = published(spark, tmp_path, np.eye(4, dtype=np.float32)[:n])
     links, stats = link(io, top_k=10)
     assert [len(links[i]) for i in stats] == [neighbors] * n
-    assert io.figures == {"items": n, "items_without_vector": 0, "top_k": 10, "scale": 0.5 if n else 1.0}
+    plain_figures = {
+        "items": n,
+        "items_without_vector": 0,
+        "items_without_group": 0,
+        "top_k": 10,
+        "mask": "all",
+    }
+    assert io.figures == {**plain_figures, "scale": 0.5 if n else 1.0}
     if n == 1:
         assert tuple(stats["i000"]) == ("i000", None, 0.0, 0.0)
 

@@ -16,7 +16,17 @@ from pyspark.sql import types as T
 from basketlens import columns as c
 from basketlens import schemas
 from basketlens.lanes import lanes
-from basketlens.link.fields import ATTENTIONS, BLOCK, IS_KEY, LANE, NEIGHBOR_IDS, SCORES
+from basketlens.link.fields import (
+    ATTENTIONS,
+    BLOCK,
+    GROUP,
+    IS_KEY,
+    LANE,
+    NEIGHBOR_IDS,
+    SCORES,
+    VECTOR,
+    Task,
+)
 
 ATTENTION_ROWS: Final = T.StructType(
     [
@@ -28,16 +38,22 @@ ATTENTION_ROWS: Final = T.StructType(
 )
 
 
-def vectors_of(items: DataFrame, products: DataFrame, embeddings: DataFrame, *, level: str) -> DataFrame:
-    """item_id and embedding of the items of a level that were sold; embedding is null where there is none."""
-    sold = items.filter((F.col(c.LEVEL) == level) & (F.col(c.LINES) > 0)).select(c.ITEM_ID)
+def vectors_of(
+    items: DataFrame, products: DataFrame, embeddings: DataFrame, *, level: str, group: str | None = None
+) -> DataFrame:
+    """item_id and embedding of the items of a level that were sold; embedding is null where there is none.
+
+    With `group`, a column of `items`, also that column under the name `group`.
+    """
+    groups = [F.col(group).alias(GROUP)] if group else []
+    sold = items.filter((F.col(c.LEVEL) == level) & (F.col(c.LINES) > 0)).select(c.ITEM_ID, *groups)
     if level == "name":
         named = sold.withColumn(c.NAME_HASH, F.col(c.ITEM_ID))
     else:
         names = products.select(F.col(c.PRODUCT_ID).alias(c.ITEM_ID), c.NAME_HASH)
         named = sold.join(names, c.ITEM_ID, "left")
     return named.join(embeddings.select(c.NAME_HASH, c.EMBEDDING), c.NAME_HASH, "left").select(
-        c.ITEM_ID, c.EMBEDDING
+        c.ITEM_ID, c.EMBEDDING, *([GROUP] if group else [])
     )
 
 
@@ -47,34 +63,36 @@ def block_count(items: int, *, query_block: int, cores: int) -> int:
     return max(1, min(items, max(1, rounds) * cores))
 
 
-def attention_rows(vectors: DataFrame, *, blocks: int, scale: float, top: int, key_shard: int) -> DataFrame:
+def attention_rows(vectors: DataFrame, task: Task, *, blocks: int) -> DataFrame:
     """Attention of every item over all others: one row per item, as `ATTENTION_ROWS`.
 
     Args:
-        vectors: item_id (unique), embedding (all of one width, none null).
-        blocks: tasks; see `block_count`.
-        scale: factor before the softmax.
-        top: neighbours per item; ties go to the lower item id.
-        key_shard: keys that a task holds at once.
+        vectors: item_id (unique), embedding (all of one width, none null), and group where the task has a mask.
+        task: what is computed.  Ties go to the lower item id.
+        blocks: Spark tasks; see `block_count`.
     """
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from basketlens.link.streaming import attention_pages  # torch lives on executors only
 
-        return attention_pages(batches, scale=scale, top=top, key_shard=key_shard)
+        return attention_pages(batches, task)
 
+    groups = [] if task.within is None else [GROUP]
+    row = [c.ITEM_ID, F.col(c.EMBEDDING).alias(VECTOR), *groups]
     # By hash of the id, so that a block does not depend on how the input is partitioned.
     own_block = F.pmod(F.xxhash64(c.ITEM_ID), F.lit(blocks)).cast("int")
-    queries = vectors.withColumn(BLOCK, own_block).withColumn(IS_KEY, F.lit(False))
     every_block = F.explode(F.sequence(F.lit(0), F.lit(blocks - 1)))
-    keys = vectors.withColumn(BLOCK, every_block).withColumn(IS_KEY, F.lit(True))
+    queries = vectors.select(own_block.alias(BLOCK), F.lit(False).alias(IS_KEY), *row)
+    keys = vectors.select(every_block.alias(BLOCK), F.lit(True).alias(IS_KEY), *row)
     lane = F.element_at(F.array(*map(F.lit, lanes(blocks))), F.col(BLOCK) + 1)
+    # Within groups, all that tie are of one group: neighbours stay in order of their ids, and tiles can be left out.
+    order = [GROUP, c.ITEM_ID] if task.within else [c.ITEM_ID]
     return (
         queries.unionByName(keys)
         .withColumn(LANE, lane)
         .repartition(blocks, LANE)
-        .sortWithinPartitions(BLOCK, IS_KEY, c.ITEM_ID)
-        .select(BLOCK, IS_KEY, c.ITEM_ID, c.EMBEDDING)
+        .sortWithinPartitions(BLOCK, IS_KEY, *order)
+        .drop(LANE)
         .mapInArrow(run, ATTENTION_ROWS)
     )
 
