@@ -53,6 +53,9 @@ MODEL_DIGEST: Final = (
 )
 
 # attention
+QUERY: Final = "query"  # array<float>, what an item asks by; the scale is in it
+KEY: Final = "key"  # array<float>, what an item is found by; as long as the query
+BIAS: Final = "bias"  # double, added to every score of the item as a neighbour
 NEIGHBOR_ID: Final = "neighbor_id"  # string, item id
 RANK: Final = "rank"  # int, 1 = strongest
 SCORE: Final = "score"  # double, logit: scale * (q . k) + bias

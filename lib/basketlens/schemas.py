@@ -79,6 +79,13 @@ EMBEDDINGS: Final = _contract(
     (c.MODEL_DIGEST, _STRING),
 )
 
+PROJECTIONS: Final = _contract(
+    (c.ITEM_ID, _STRING),
+    (c.QUERY, T.ArrayType(T.FloatType())),
+    (c.KEY, T.ArrayType(T.FloatType())),
+    (c.BIAS, _DOUBLE),
+)
+
 LINKS: Final = _contract(
     (c.ITEM_ID, _STRING),
     (c.NEIGHBOR_ID, _STRING),

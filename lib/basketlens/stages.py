@@ -34,11 +34,12 @@ STAGES: Final[Mapping[str, Stage]] = {
     #                          reads                                          writes                                     settings
     "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), clean.extra),
     "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    embed.extra),
-    "link":   Stage(link.run,   ("items", "products", "embeddings"),          ("links", "link_stats"),                   ("link",)),
+    "link":   Stage(link.run,   ("items", "products", "embeddings",
+                                 "projections"),                              ("links", "link_stats"),                   ("link",)),
     "mine":   Stage(mine.run,   ("lines", "products"),                        ("itemsets", "rules", "rule_drift"),       ("mine",),                     mine.extra),
     "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
                                  "items", "products", "embeddings",
-                                 "lines", "rejects"),                         ("associations",),                         ("report", "link")),
+                                 "projections", "lines", "rejects"),                         ("associations",),                         ("report", "link")),
     "serve":  Stage(serve.run,  ("associations",),                            ("cross_sell",),                           ("serve",)),
 }
 # fmt: on

@@ -31,6 +31,7 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "products": schemas.PRODUCTS,
     "items": schemas.ITEMS,
     "embeddings": schemas.EMBEDDINGS,
+    "projections": schemas.PROJECTIONS,
     "links": schemas.LINKS,
     "link_stats": schemas.LINK_STATS,
     "itemsets": schemas.ITEMSETS,

@@ -15,7 +15,7 @@ from basketlens.settings_files import load_settings
 from tests.unit.folder_io import FolderIO
 
 
-def published(spark, root, vectors, *, partitions=1, groups=None):
+def published(spark, root, vectors, *, partitions=1, groups=None, projections=None):
     """FolderIO with items named i000, i001, ... (one name each) that have these vectors, and groups by both names."""
     io = FolderIO(spark, root)
     ids = [f"i{i:03d}" for i in range(len(vectors))]
@@ -24,6 +24,9 @@ def published(spark, root, vectors, *, partitions=1, groups=None):
     io.given("items", spark.createDataFrame(items[::-1], schemas.ITEMS).repartition(partitions))
     io.given("products", spark.createDataFrame([], schemas.PRODUCTS))
     io.given("embeddings", spark.createDataFrame(embeddings, schemas.EMBEDDINGS).repartition(partitions))
+    if projections is not None:
+        rows = [(i, *(part.tolist() for part in row)) for i, row in zip(ids, projections, strict=False)]
+        io.given("projections", spark.createDataFrame(rows, schemas.PROJECTIONS))
     return io
 
 
@@ -99,6 +102,33 @@ def test_masks(spark, tmp_path, mask):
     assert (io.figures["mask"], io.figures["items_without_group"]) == (mask, groups.count(None))
 
 
+@pytest.mark.parametrize("mask", ["all", "same_department"])
+def test_projections(spark, tmp_path, mask):
+    """The last two items have none: they have no links, and are nobody's."""
+    draw = np.random.default_rng(5)
+    queries, keys = draw.normal(size=(2, 60, 8)).astype(np.float32)
+    bias = draw.normal(size=60) * 3
+    groups = ["a", "b", "c", "a"] * 15 + ["a", "b"]
+    projections = list(zip(queries, keys, bias, strict=True))
+    io = published(spark, tmp_path, with_copies(5, n=62), groups=groups, projections=projections)
+    neighbors, stats = link(io, top_k=7, mask=mask, key_shard=64)
+    scores = queries.astype(np.float64) @ keys.T.astype(np.float64) + bias
+    is_hidden = np.equal.outer(groups[:60], groups[:60]) == (mask == "other_category")
+    scores[is_hidden & (mask != "all")] = -np.inf
+    np.fill_diagonal(scores, -np.inf)
+    assert set(stats) == {f"i{i:03d}" for i in range(60)}
+    for i, row in enumerate(scores):
+        lse = np.log(np.exp(row).sum())
+        best = np.argsort(-row)[:7]
+        assert [r.neighbor_id for r in neighbors[f"i{i:03d}"]] == [f"i{j:03d}" for j in best]
+        assert [r.score for r in neighbors[f"i{i:03d}"]] == pytest.approx(row[best].tolist(), rel=1e-6)
+        assert [r.attention for r in neighbors[f"i{i:03d}"]] == pytest.approx(
+            np.exp(row[best] - lse), rel=1e-5
+        )
+        assert stats[f"i{i:03d}"].log_sum_exp == pytest.approx(lse, rel=1e-6)
+    assert (io.figures["items"], io.figures["items_without_projection"], io.figures["scale"]) == (60, 2, None)
+
+
 def test_blocks_shards_and_partitions_change_nothing(spark, tmp_path):
     vectors = with_copies(7)
     one = plain(link(published(spark, tmp_path / "a", vectors), top_k=5, cores=1))
@@ -117,6 +147,7 @@ def test_few_items(spark, tmp_path, n, neighbors):
     plain_figures = {
         "items": n,
         "items_without_vector": 0,
+        "items_without_projection": 0,
         "items_without_group": 0,
         "top_k": 10,
         "mask": "all",
@@ -124,6 +155,19 @@ def test_few_items(spark, tmp_path, n, neighbors):
     assert io.figures == {**plain_figures, "scale": 0.5 if n else 1.0}
     if n == 1:
         assert tuple(stats["i000"]) == ("i000", None, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("key", "bias", "message"), [
+    pytest.param([1.0, math.nan], 0.0, "item 'i001'", id="nan-key"),
+    pytest.param([1.0, 0.0], math.inf, "'projections'.*not finite", id="infinite-bias"),
+    pytest.param([1.0], 0.0, "'projections' has vectors of 1 to 2", id="widths"),
+    pytest.param([1.0, 1e30], 0.0, "do not fit float32", id="too-long"),
+])  # fmt: skip
+def test_projections_that_cannot_be_used(spark, tmp_path, key, bias, message):
+    rows = [(np.ones(2), np.array(k), np.array(b)) for k, b in (([1.0, 1.0], 0.0), (key, bias))]
+    with pytest.raises((InputError, *SPARK_ERRORS), match=message) as caught:
+        link(published(spark, tmp_path, np.eye(2, dtype=np.float32), projections=rows))
+    assert isinstance(caught.value, InputError) or "basketlens.errors.InputError: " in str(caught.value)
 
 
 @pytest.mark.parametrize(("vectors", "message"), [

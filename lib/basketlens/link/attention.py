@@ -5,6 +5,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from basketlens.errors import InputError
 from basketlens.link.candidates import HIDDEN, Candidates
 from basketlens.link.shard import Shard, longest
 from basketlens.link.softmax import Partial, merge
@@ -26,6 +27,8 @@ def attend(
 ) -> None:
     """Add a shard of keys to what the queries have seen, in place: softmax sums and the strongest keys, exact.
 
+    A score is scale * (query . key) + bias of the key.
+
     Scores for the softmax are float32 products (float64 where scores may exceed `PRECISE_FROM`), their
     sums float64.  The strongest keys are ranked by float64 products, so that equal vectors tie exactly
     wherever they stand; among ties the lower position wins.
@@ -40,7 +43,8 @@ def attend(
         within: True: keys of the query's own group alone; False: keys of other groups alone; None: all keys.
 
     Raises:
-        ValueError: the widths differ, or scores would leave the range of float32.
+        ValueError: the widths differ.
+        InputError: scores would leave the range of float32.
 
     Source: Dao et al. 2022, "FlashAttention", algorithm 1.
     """
@@ -71,19 +75,26 @@ def _attend_tile(
     """What a tile of queries learns from the shard alone."""
     n, d = queries.shape
     top = before.scores.shape[1]
-    reach = scale * longest(queries) * shard.longest  # no score is larger (Cauchy-Schwarz)
+    # No score is larger (Cauchy-Schwarz).
+    reach = scale * longest(queries) * shard.longest + shard.steepest
     if not reach < LARGEST:
-        raise ValueError(f"scores up to {reach:g} do not fit float32: lower the scale ({scale:g}).")
-    # Rounding of a float32 dot product of d terms, on both sides of a comparison.
-    margin = 2 * (d + 2) * 2.0**-24 * reach
+        raise InputError(
+            f"Scores up to {reach:g} do not fit float32; at most {LARGEST:g} may be possible.\n"
+            "  Next: lower link.scale, or the lengths and biases in `projections`"
+        )
+    # Rounding of a float32 dot product of d terms, its scaling, the bias and their sum (and the second order of all
+    # that), on both sides of a comparison.
+    margin = 2 * (d + 8) * 2.0**-24 * reach
     scaled = (queries.double() if reach > PRECISE_FROM else queries) * scale
-    candidates = Candidates(queries, shard.vectors, scale=scale, top=top, margin=margin)
+    candidates = Candidates(queries, shard, scale=scale, top=top, margin=margin)
     maximum = scaled.new_full((n,), HIDDEN)
     total = torch.zeros_like(before.total)
     weighted = torch.zeros_like(total)
     _, width = tile_of(top, on_gpu=queries.is_cuda)
     for start in _starts(shard, groups, within, width):
         s = scaled @ shard.vectors[start : start + width].T.to(scaled.dtype)  # (n, width)
+        if shard.bias is not None:
+            s += shard.bias[start : start + width]
         if within is not None and groups is not None and shard.groups is not None:
             is_same = groups[:, None] == shard.groups[start : start + width]
             s.masked_fill_(~is_same if within else is_same, HIDDEN)
@@ -111,5 +122,6 @@ def _starts(shard: Shard, groups: Tensor | None, within: bool | None, width: int
     everything = range(0, len(shard.vectors), width)
     if not within or groups is None or shard.groups is None:
         return everything
-    at = torch.isin(shard.groups, groups.unique()).nonzero()[:, 0]
+    of_queries = groups.new_tensor(sorted(set(groups.tolist())))  # few: isin is quick with them
+    at = torch.isin(shard.groups, of_queries).nonzero()[:, 0]
     return everything[int(at[0]) // width : int(at[-1]) // width + 1] if len(at) else range(0)

@@ -39,11 +39,18 @@ ATTENTION_ROWS: Final = T.StructType(
 
 
 def vectors_of(
-    items: DataFrame, products: DataFrame, embeddings: DataFrame, *, level: str, group: str | None = None
+    items: DataFrame,
+    products: DataFrame,
+    embeddings: DataFrame,
+    *,
+    level: str,
+    group: str | None = None,
+    projections: DataFrame | None = None,
 ) -> DataFrame:
     """item_id and embedding of the items of a level that were sold; embedding is null where there is none.
 
-    With `group`, a column of `items`, also that column under the name `group`.
+    With `group`, a column of `items`, also that column under the name `group`; with `projections` also query, key
+    and bias, null where there are none.
     """
     groups = [F.col(group).alias(GROUP)] if group else []
     sold = items.filter((F.col(c.LEVEL) == level) & (F.col(c.LINES) > 0)).select(c.ITEM_ID, *groups)
@@ -52,9 +59,10 @@ def vectors_of(
     else:
         names = products.select(F.col(c.PRODUCT_ID).alias(c.ITEM_ID), c.NAME_HASH)
         named = sold.join(names, c.ITEM_ID, "left")
-    return named.join(embeddings.select(c.NAME_HASH, c.EMBEDDING), c.NAME_HASH, "left").select(
+    embedded = named.join(embeddings.select(c.NAME_HASH, c.EMBEDDING), c.NAME_HASH, "left").select(
         c.ITEM_ID, c.EMBEDDING, *([GROUP] if group else [])
     )
+    return embedded if projections is None else embedded.join(projections, c.ITEM_ID, "left")
 
 
 def block_count(items: int, *, query_block: int, cores: int) -> int:
@@ -67,7 +75,8 @@ def attention_rows(vectors: DataFrame, task: Task, *, blocks: int) -> DataFrame:
     """Attention of every item over all others: one row per item, as `ATTENTION_ROWS`.
 
     Args:
-        vectors: item_id (unique), embedding (all of one width, none null), and group where the task has a mask.
+        vectors: item_id (unique), embedding or query, key and bias (all of one width, none null), and group where
+            the task has a mask.
         task: what is computed.  Ties go to the lower item id.
         blocks: Spark tasks; see `block_count`.
     """
@@ -77,13 +86,17 @@ def attention_rows(vectors: DataFrame, task: Task, *, blocks: int) -> DataFrame:
 
         return attention_pages(batches, task)
 
-    groups = [] if task.within is None else [GROUP]
-    row = [c.ITEM_ID, F.col(c.EMBEDDING).alias(VECTOR), *groups]
+    query, key = (c.QUERY, c.KEY) if c.QUERY in vectors.columns else (c.EMBEDDING, c.EMBEDDING)
+    more = [name for name in (c.BIAS, GROUP) if name in vectors.columns]
     # By hash of the id, so that a block does not depend on how the input is partitioned.
     own_block = F.pmod(F.xxhash64(c.ITEM_ID), F.lit(blocks)).cast("int")
     every_block = F.explode(F.sequence(F.lit(0), F.lit(blocks - 1)))
-    queries = vectors.select(own_block.alias(BLOCK), F.lit(False).alias(IS_KEY), *row)
-    keys = vectors.select(every_block.alias(BLOCK), F.lit(True).alias(IS_KEY), *row)
+    queries = vectors.select(
+        own_block.alias(BLOCK), F.lit(False).alias(IS_KEY), c.ITEM_ID, F.col(query).alias(VECTOR), *more
+    )
+    keys = vectors.select(
+        every_block.alias(BLOCK), F.lit(True).alias(IS_KEY), c.ITEM_ID, F.col(key).alias(VECTOR), *more
+    )
     lane = F.element_at(F.array(*map(F.lit, lanes(blocks))), F.col(BLOCK) + 1)
     # Within groups, all that tie are of one group: neighbours stay in order of their ids, and tiles can be left out.
     order = [GROUP, c.ITEM_ID] if task.within else [c.ITEM_ID]

@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from basketlens.link.shard import Shard
 from basketlens.link.tiles import room_for, widest_row
 
 # Score of a query with itself or a key that a mask hides.  Not -inf: 0 * -inf would be NaN; nor lower: a tile of
@@ -20,9 +21,9 @@ RESCORED: Final = 512  # pairs ranked at a time: their vectors in float64 stay i
 class Candidates:
     """Keys that may be among the `top` strongest of each of n queries."""
 
-    def __init__(self, queries: Tensor, keys: Tensor, *, scale: float, top: int, margin: float) -> None:
+    def __init__(self, queries: Tensor, shard: Shard, *, scale: float, top: int, margin: float) -> None:
         """See `attention.attend`; `margin` is twice the largest error of a score that `add` is given."""
-        self._queries, self._keys, self._scale, self._top, self._margin = queries, keys, scale, top, margin
+        self._queries, self._shard, self._scale, self._top, self._margin = queries, shard, scale, top, margin
         self._floor = queries.new_full((len(queries),), HIDDEN / 2)  # (n,), above HIDDEN, below every score
         self._rows = queries.new_empty(0, dtype=torch.int64)  # ascending; per row, keys ascend
         self._at = queries.new_empty(0, dtype=torch.int64)
@@ -104,8 +105,9 @@ class Candidates:
         exact = self._queries.new_empty(len(rows), dtype=torch.float64)
         for i in range(0, len(exact), RESCORED):
             q = self._queries[rows[i : i + RESCORED]].double()
-            exact[i : i + RESCORED] = q.mul_(self._keys[at[i : i + RESCORED]]).sum(dim=1)
-        return exact * self._scale
+            exact[i : i + RESCORED] = q.mul_(self._shard.vectors[at[i : i + RESCORED]]).sum(dim=1)
+        exact *= self._scale
+        return exact if self._shard.bias is None else exact + self._shard.bias[at]
 
 
 def first_per_row(scores: Tensor, positions: Tensor, *, top: int) -> tuple[Tensor, Tensor]:

@@ -19,3 +19,4 @@ class Task(NamedTuple):
     top: int  # neighbours per query
     key_shard: int  # keys held at once
     within: bool | None  # see `masks.Mask`
+    table: str  # that the vectors are of

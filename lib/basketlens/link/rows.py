@@ -23,22 +23,23 @@ class Piece(NamedTuple):
     block: int
     is_key: bool
     ids: pa.Array  # (rows,) string
-    arrays: dict[
-        str, npt.NDArray[np.generic]
-    ]  # VECTOR (rows, d) float32; GROUP (rows,) int64 where there are groups
+    # VECTOR (rows, d) float32; where there are such, BIAS (rows,) float64 and GROUP (rows,) int64
+    arrays: dict[str, npt.NDArray[np.generic]]
 
 
 class Reader:
     """Turns batches into pieces; knows the groups that it has seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: str) -> None:
+        """The vectors are of `table`, for messages."""
+        self._table = table
         self._codes: dict[str, int] = {}
 
     def pieces(self, batch: pa.RecordBatch) -> Iterator[Piece]:
         """The batch cut where the block changes or its keys begin.
 
         Raises:
-            InputError: a vector holds a value that is not finite.
+            InputError: a vector or a bias holds a value that is not finite.
         """
         if not len(batch):
             return
@@ -52,7 +53,11 @@ class Reader:
 
     def _arrays(self, rows: pa.RecordBatch) -> dict[str, npt.NDArray[np.generic]]:
         ids = rows[c.ITEM_ID]
-        found: dict[str, npt.NDArray[np.generic]] = {VECTOR: _matrix(rows[VECTOR], ids)}
+        found: dict[str, npt.NDArray[np.generic]] = {VECTOR: _matrix(rows[VECTOR])}
+        _check_finite(found[VECTOR], ids, self._table)
+        if c.BIAS in rows.schema.names:
+            found[c.BIAS] = rows[c.BIAS].to_numpy(zero_copy_only=False)  # null becomes NaN
+            _check_finite(found[c.BIAS][:, None], ids, self._table)
         if GROUP in rows.schema.names:
             unknown = UNKNOWN_KEY if rows[IS_KEY][0].as_py() else UNKNOWN_QUERY
             found[GROUP] = self._coded(rows[GROUP], unknown)
@@ -62,17 +67,21 @@ class Reader:
         encoded = groups.dictionary_encode()
         codes = [self._codes.setdefault(name, len(self._codes)) for name in encoded.dictionary.to_pylist()]
         at = pc.fill_null(encoded.indices, len(codes)).to_numpy(zero_copy_only=False)
-        return np.array([*codes, unknown], dtype=np.int64)[at]
+        found: npt.NDArray[np.int64] = np.array([*codes, unknown], dtype=np.int64)[at]
+        return found
 
 
-def _matrix(column: pa.Array, ids: pa.Array) -> npt.NDArray[np.float32]:
-    """Lists of one length as (rows, length); a null among the numbers is not finite."""
-    matrix: npt.NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+def _matrix(column: pa.Array) -> npt.NDArray[np.float32]:
+    """Lists of one length as (rows, length); a null among the numbers becomes NaN."""
+    numbers: npt.NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False)
+    return numbers.reshape(len(column), -1)
+
+
+def _check_finite(matrix: npt.NDArray[np.generic], ids: pa.Array, table: str) -> None:
     is_bad = ~np.isfinite(matrix).all(axis=1)
     if is_bad.any():
         raise InputError(
-            "Table 'embeddings' holds vectors with values that are not finite.\n"
-            f"  First: the vector of item '{ids[int(is_bad.argmax())]}'\n"
-            "  Next: embed again, or mend the table named by tables.read.embeddings"
+            f"Table '{table}' holds numbers that are not finite.\n"
+            f"  First: those of item '{ids[int(is_bad.argmax())]}'\n"
+            f"  Next: make them again, or mend the table named by tables.read.{table}"
         )
-    return matrix

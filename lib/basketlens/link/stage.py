@@ -1,7 +1,8 @@
-"""`link`: attention of every sold item over all others, by the vectors of their names."""
+"""`link`: attention of every sold item over all others, by the vectors of their names or by trained projections."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
@@ -9,64 +10,100 @@ from basketlens.errors import InputError, SettingsError
 from basketlens.link.blocks import attention_rows, block_count, links_of, vectors_of
 from basketlens.link.fields import GROUP, Task
 from basketlens.masks import MASKS
-from basketlens.settings import Settings
+from basketlens.settings import LinkSettings, Settings
 from basketlens.stage_io import StageIO
 
 LARGEST_SCALE: Final = 1e12  # beyond it, a score does not fit the table's float
 
 
+class _Vectors(NamedTuple):
+    """What `vectors` holds."""
+
+    rows: DataFrame  # those that can be used
+    items: int
+    width: int  # numbers of a query
+    is_trained: bool
+
+
 def run(io: StageIO, settings: Settings) -> None:
-    """`items`, `products`, `embeddings` -> `links`, `link_stats`.
+    """`items`, `products`, `embeddings`, and `projections` where there are such -> `links`, `link_stats`.
 
     An item without keys, because it is alone or the mask hides all, has no links; its log_sum_exp is null, its
-    top_mass and entropy are 0.
+    top_mass and entropy are 0.  An item without an embedding, or without a row in `projections` when there are
+    such, takes no part.
 
     Raises:
-        InputError: the embeddings are of several widths: they come from different models.
+        InputError: the vectors are of several widths: they come from different models.
         SettingsError: link.scale is too large.
     """
     link = settings.link
-    mask = MASKS[link.mask]
-    vectors = vectors_of(
-        io.read("items"), io.read("products"), io.read("embeddings"), level=link.level, group=mask.column
+    is_trained = "projections" in settings.tables.read or io.has("projections")
+    vectors = _vectors(io, link, is_trained=is_trained)
+    task = Task(
+        scale=1.0 if is_trained else _scale(link, vectors.width),
+        top=max(1, min(link.top_k, vectors.items - 1)),
+        key_shard=link.key_shard,
+        within=MASKS[link.mask].within,
+        table="projections" if is_trained else "embeddings",
     )
-    width = F.size(c.EMBEDDING)
+    attention = attention_rows(
+        vectors.rows,
+        task,
+        blocks=block_count(vectors.items, query_block=link.query_block, cores=io.cores),
+    )
+    io.write("attention", attention, doing=f"attention between {vectors.items:,} items")
+    io.write("links", links_of(io.read("attention")), doing="writing links")
+    io.write("link_stats", io.read("attention"), doing="writing link_stats")
+    io.note(top_k=link.top_k, scale=None if is_trained else task.scale, mask=link.mask)
+
+
+def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:
+    """Write the scratch table `vectors`, and note how many items take no part for which reason."""
+    group = MASKS[link.mask].column
+    vectors = vectors_of(
+        io.read("items"),
+        io.read("products"),
+        io.read("embeddings"),
+        level=link.level,
+        group=group,
+        projections=io.read("projections") if is_trained else None,
+    )
+    used = [c.QUERY, c.KEY] if is_trained else [c.EMBEDDING]
+    widths = F.array(*map(F.size, used))
     is_embedded = F.col(c.EMBEDDING).isNotNull()
+    is_used = is_embedded & F.col(used[0]).isNotNull() & F.col(used[-1]).isNotNull()
     written = io.write(
         "vectors",
         vectors,
         doing="joining items and vectors",
         measures={
             "embedded": F.count(c.EMBEDDING),
-            "narrowest": F.min(F.when(is_embedded, width)),
-            "widest": F.max(F.when(is_embedded, width)),
-            "grouped": F.count(F.when(is_embedded, F.col(GROUP))) if mask.column else F.count(c.EMBEDDING),
+            "used": F.count(F.when(is_used, True)),
+            "grouped": F.count(F.when(is_used, F.col(GROUP if group else c.ITEM_ID))),
+            "narrowest": F.min(F.when(is_used, F.array_min(widths))),
+            "widest": F.max(F.when(is_used, F.array_max(widths))),
         },
     )
-    items, narrowest, widest = (written.measures[name] for name in ("embedded", "narrowest", "widest"))
+    seen = written.measures
+    items, narrowest, widest = seen["used"], seen["narrowest"], seen["widest"]
     if narrowest != widest or widest == 0:
         raise InputError(
-            f"Table 'embeddings' has vectors of {narrowest} to {widest} numbers; attention needs one width above 0.\n"
-            "  Next: embed all names by one model"
+            f"Table '{'projections' if is_trained else 'embeddings'}' has vectors of {narrowest} to {widest} numbers;"
+            " attention needs one width above 0.\n  Next: make all of them by one model"
         )
-    scale = link.scale_for(widest or 1)
+    io.note(
+        items=items,
+        items_without_vector=written.rows - seen["embedded"],
+        items_without_projection=seen["embedded"] - items,
+        items_without_group=items - seen["grouped"],
+    )
+    return _Vectors(io.read("vectors").filter(is_used), items, widest or 1, is_trained)
+
+
+def _scale(link: LinkSettings, width: int) -> float:
+    scale = link.scale_for(width)
     if scale > LARGEST_SCALE:
         raise SettingsError(
             f"link.scale = {scale:g} is too large: scores must fit a float. Allowed: up to {LARGEST_SCALE:g}"
         )
-    attention = attention_rows(
-        io.read("vectors").filter(is_embedded),
-        Task(scale, max(1, min(link.top_k, items - 1)), link.key_shard, mask.within),
-        blocks=block_count(items, query_block=link.query_block, cores=io.cores),
-    )
-    io.write("attention", attention, doing=f"attention between {items:,} items")
-    io.write("links", links_of(io.read("attention")), doing="writing links")
-    io.write("link_stats", io.read("attention"), doing="writing link_stats")
-    io.note(
-        items=items,
-        items_without_vector=written.rows - items,
-        items_without_group=items - written.measures["grouped"],
-        top_k=link.top_k,
-        scale=scale,
-        mask=link.mask,
-    )
+    return scale

@@ -26,8 +26,8 @@ def attention_pages(batches: Iterator[pa.RecordBatch], task: Task) -> Iterator[p
     """Attention of every query in a stream of rows: each block's queries, then all keys of the catalogue.
 
     Args:
-        batches: block, is_key, item_id, vector, and group where there is a mask; in one order of items for every
-            block.  Keys of equal score rank in this order.
+        batches: block, is_key, item_id, vector, a bias where keys have one, and a group where there is a mask; in one
+            order of items for every block.  Keys of equal score rank in this order.
         task: what to do with them.
 
     Yields:
@@ -35,10 +35,10 @@ def attention_pages(batches: Iterator[pa.RecordBatch], task: Task) -> Iterator[p
         log_sum_exp is null for an item that has no key.
 
     Raises:
-        InputError: a vector holds a value that is not finite.
+        InputError: a vector or a bias is not finite, or scores would leave the range of float32.
     """
     block: _Block | None = None
-    reader = Reader()
+    reader = Reader(task.table)
     for batch in batches:
         for piece in reader.pieces(batch):
             if block is None or block.number != piece.block:
@@ -140,7 +140,7 @@ class _Held:
 
     def shard(self, first: int) -> Shard:
         held = {name: torch.from_numpy(array[: self.count]) for name, array in self._arrays.items()}
-        return Shard.of(held[VECTOR], first=first, groups=held.get(GROUP))
+        return Shard.of(held[VECTOR], first=first, bias=held.get(c.BIAS), groups=held.get(GROUP))
 
     def clear(self) -> None:
         self._ids, self.count = [], 0
