@@ -96,6 +96,7 @@ class LinkSettings(_Section):
     level: Literal["name", "product"]
     top_k: Annotated[int, Field(ge=1, le=10000)]
     scale: str | float
+    dtype: Literal["fp32", "bf16"]
     mask: Literal["all", "same_department", "other_category"]
     query_block: Annotated[int, Field(ge=64, le=1048576)]
     key_shard: Annotated[int, Field(ge=64, le=16777216)]

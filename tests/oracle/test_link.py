@@ -129,12 +129,13 @@ def test_projections(spark, tmp_path, mask):
     assert (io.figures["items"], io.figures["items_without_projection"], io.figures["scale"]) == (60, 2, None)
 
 
-def test_blocks_shards_and_partitions_change_nothing(spark, tmp_path):
+def test_blocks_shards_partitions_and_bfloat16_change_no_link(spark, tmp_path):
     vectors = with_copies(7)
     one = plain(link(published(spark, tmp_path / "a", vectors), top_k=5, cores=1))
     two = plain(link(published(spark, tmp_path / "b", vectors, partitions=3), top_k=5, cores=3, key_shard=64))
+    half = plain(link(published(spark, tmp_path / "c", vectors), top_k=5, cores=1, dtype="bf16"))
     exact = lambda found: {i: [r[:4] for r in rows] for i, rows in found[0].items()}  # noqa: E731
-    assert exact(one) == exact(two)
+    assert exact(one) == exact(two) == exact(half)
     for i, stats in one[1].items():
         assert stats[1:] == pytest.approx(two[1][i][1:], rel=1e-6)
 
@@ -152,7 +153,9 @@ def test_few_items(spark, tmp_path, n, neighbors):
         "top_k": 10,
         "mask": "all",
     }
+    error = io.figures.pop("score_error")
     assert io.figures == {**plain_figures, "scale": 0.5 if n else 1.0}
+    assert error is None if n == 0 else 0 < error < 1e-6
     if n == 1:
         assert tuple(stats["i000"]) == ("i000", None, 0.0, 0.0)
 

@@ -1,18 +1,13 @@
 """Exact softmax attention of queries over streamed keys; the matrix of scores never exists."""
 
-from typing import Final
-
 import torch
 from torch import Tensor
 
-from basketlens.errors import InputError
 from basketlens.link.candidates import HIDDEN, Candidates
-from basketlens.link.shard import Shard, longest
+from basketlens.link.precision import operands
+from basketlens.link.shard import Shard
 from basketlens.link.softmax import Partial, merge
 from basketlens.link.tiles import tile_of
-
-PRECISE_FROM: Final = 64.0  # largest score whose float32 rounding leaves weights good to 1e-5
-LARGEST: Final = -HIDDEN / 1e6  # score that cannot be taken for a hidden one
 
 
 def attend(
@@ -29,9 +24,9 @@ def attend(
 
     A score is scale * (query . key) + bias of the key.
 
-    Scores for the softmax are float32 products (float64 where scores may exceed `PRECISE_FROM`), their
-    sums float64.  The strongest keys are ranked by float64 products, so that equal vectors tie exactly
-    wherever they stand; among ties the lower position wins.
+    Scores for the softmax are products in the precision that `operands` chooses, their sums float64.  The
+    strongest keys are ranked by float64 products whatever that is, so that equal vectors tie exactly wherever they
+    stand; among ties the lower position wins.
 
     Args:
         seen: of n queries and the keys before this shard; how many keys it keeps may exceed those there are.
@@ -73,26 +68,19 @@ def _attend_tile(
     within: bool | None,
 ) -> Partial:
     """What a tile of queries learns from the shard alone."""
-    n, d = queries.shape
+    n = len(queries)
     top = before.scores.shape[1]
-    # No score is larger (Cauchy-Schwarz).
-    reach = scale * longest(queries) * shard.longest + shard.steepest
-    if not reach < LARGEST:
-        raise InputError(
-            f"Scores up to {reach:g} do not fit float32; at most {LARGEST:g} may be possible.\n"
-            "  Next: lower link.scale, or the lengths and biases in `projections`"
-        )
-    # Rounding of a float32 dot product of d terms, its scaling, the bias and their sum (and the second order of all
-    # that), on both sides of a comparison.
-    margin = 2 * (d + 8) * 2.0**-24 * reach
-    scaled = (queries.double() if reach > PRECISE_FROM else queries) * scale
-    candidates = Candidates(queries, shard, scale=scale, top=top, margin=margin)
-    maximum = scaled.new_full((n,), HIDDEN)
+    of = operands(queries, shard, scale=scale)
+    candidates = Candidates(queries, shard, scale=scale, top=top, margin=2 * of.error)
+    is_half = of.queries.dtype == torch.bfloat16
+    maximum = of.queries.new_full((n,), HIDDEN, dtype=torch.float32 if is_half else None)
     total = torch.zeros_like(before.total)
     weighted = torch.zeros_like(total)
     _, width = tile_of(top, on_gpu=queries.is_cuda)
     for start in _starts(shard, groups, within, width):
-        s = scaled @ shard.vectors[start : start + width].T.to(scaled.dtype)  # (n, width)
+        s = of.queries @ of.keys[start : start + width].T.to(of.queries.dtype)  # (n, width)
+        if is_half:
+            s = s.float()
         if shard.bias is not None:
             s += shard.bias[start : start + width]
         if within is not None and groups is not None and shard.groups is not None:
@@ -114,6 +102,7 @@ def _attend_tile(
         weighted.masked_fill(is_empty, 0),
         scores,
         torch.where(at >= 0, at + shard.first, -1),
+        torch.full_like(total, of.error),
     )
 
 

@@ -23,6 +23,7 @@ from basketlens.link.fields import (
     IS_KEY,
     LANE,
     NEIGHBOR_IDS,
+    SCORE_ERROR,
     SCORES,
     VECTOR,
     Task,
@@ -34,6 +35,7 @@ ATTENTION_ROWS: Final = T.StructType(
         T.StructField(NEIGHBOR_IDS, T.ArrayType(T.StringType())),
         T.StructField(SCORES, T.ArrayType(T.FloatType())),
         T.StructField(ATTENTIONS, T.ArrayType(T.DoubleType())),
+        T.StructField(SCORE_ERROR, T.DoubleType()),
     ]
 )
 

@@ -10,6 +10,7 @@ GROUP: Final = "group"  # string, category or department by which keys are maske
 NEIGHBOR_IDS: Final = "neighbor_ids"  # array<string>, strongest first
 SCORES: Final = "scores"  # array<float>, descending
 ATTENTIONS: Final = "attentions"  # array<double>, descending
+SCORE_ERROR: Final = "score_error"  # double, no score in the softmax is further off
 
 
 class Task(NamedTuple):
@@ -19,4 +20,5 @@ class Task(NamedTuple):
     top: int  # neighbours per query
     key_shard: int  # keys held at once
     within: bool | None  # see `masks.Mask`
+    is_half: bool  # bfloat16 where its error is small
     table: str  # that the vectors are of

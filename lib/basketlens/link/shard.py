@@ -1,9 +1,11 @@
 """Keys that queries attend to at once."""
 
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import torch
 from torch import Tensor
+
+_AT_ONCE: Final = 4096  # vectors
 
 
 class Shard(NamedTuple):
@@ -15,16 +17,32 @@ class Shard(NamedTuple):
     first: int  # position of vectors[0] in the catalogue
     longest: float  # largest L2 norm
     steepest: float  # largest |bias|
+    halves: Tensor | None  # (m, d) bfloat16; None: scores are wanted in float32
+    residual: float  # largest L2 norm of what bfloat16 cuts off
 
     @classmethod
     def of(
-        cls, vectors: Tensor, *, first: int = 0, bias: Tensor | None = None, groups: Tensor | None = None
+        cls,
+        vectors: Tensor,
+        *,
+        first: int = 0,
+        bias: Tensor | None = None,
+        groups: Tensor | None = None,
+        is_half: bool = False,
     ) -> Self:
         """A shard of keys that start at position `first` of the catalogue."""
         steepest = float(bias.abs().max()) if bias is not None and len(bias) else 0.0
-        return cls(vectors, bias, groups, first, longest(vectors), steepest)
+        halves, residual = halved(vectors) if is_half else (None, 0.0)
+        return cls(vectors, bias, groups, first, longest(vectors), steepest, halves, residual)
 
 
 def longest(vectors: Tensor) -> float:
     """Largest L2 norm of the rows; 0 without rows."""
     return float(torch.linalg.vector_norm(vectors, dim=1).max()) if len(vectors) else 0.0
+
+
+def halved(vectors: Tensor) -> tuple[Tensor, float]:
+    """The vectors in bfloat16, and the largest L2 norm of what that cuts off, which float32 holds exactly."""
+    halves = vectors.bfloat16()
+    parts = (slice(i, i + _AT_ONCE) for i in range(0, len(vectors), _AT_ONCE))
+    return halves, max((longest(vectors[part] - halves[part].float()) for part in parts), default=0.0)

@@ -16,6 +16,7 @@ class Partial(NamedTuple):
     weighted: Tensor  # (n,) float64, sum of e^(score - maximum) * score
     scores: Tensor  # (n, top) float64, descending; -inf where there are fewer keys
     positions: Tensor  # (n, top) int64, which keys; ties ascending; -1 where there are fewer keys
+    error: Tensor  # (n,) float64, no score in the sums is further off; those that are kept are exact
 
 
 class Attention(NamedTuple):
@@ -33,7 +34,7 @@ def nothing_seen(n: int, top: int, *, like: Tensor) -> Partial:
     zero = torch.zeros_like(none)
     positions = like.new_full((n, top), -1, dtype=torch.int64)
     scores = like.new_full((n, top), -torch.inf, dtype=torch.float64)
-    return Partial(none, zero, zero.clone(), scores, positions)
+    return Partial(none, zero, zero.clone(), scores, positions, zero.clone())
 
 
 def merge(a: Partial, b: Partial) -> Partial:
@@ -48,6 +49,7 @@ def merge(a: Partial, b: Partial) -> Partial:
         a.total * of_a + b.total * of_b,
         a.weighted * of_a + b.weighted * of_b,
         *first_per_row(scores, positions, top=a.scores.shape[1]),
+        torch.maximum(a.error, b.error),
     )
 
 

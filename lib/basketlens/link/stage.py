@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from basketlens import columns as c
 from basketlens.errors import InputError, SettingsError
 from basketlens.link.blocks import attention_rows, block_count, links_of, vectors_of
-from basketlens.link.fields import GROUP, Task
+from basketlens.link.fields import GROUP, SCORE_ERROR, Task
 from basketlens.masks import MASKS
 from basketlens.settings import LinkSettings, Settings
 from basketlens.stage_io import StageIO
@@ -44,6 +44,7 @@ def run(io: StageIO, settings: Settings) -> None:
         top=max(1, min(link.top_k, vectors.items - 1)),
         key_shard=link.key_shard,
         within=MASKS[link.mask].within,
+        is_half=link.dtype == "bf16",
         table="projections" if is_trained else "embeddings",
     )
     attention = attention_rows(
@@ -51,10 +52,15 @@ def run(io: StageIO, settings: Settings) -> None:
         task,
         blocks=block_count(vectors.items, query_block=link.query_block, cores=io.cores),
     )
-    io.write("attention", attention, doing=f"attention between {vectors.items:,} items")
+    written = io.write(
+        "attention",
+        attention,
+        doing=f"attention between {vectors.items:,} items",
+        measures={SCORE_ERROR: F.max(SCORE_ERROR)},
+    )
     io.write("links", links_of(io.read("attention")), doing="writing links")
     io.write("link_stats", io.read("attention"), doing="writing link_stats")
-    io.note(top_k=link.top_k, scale=None if is_trained else task.scale, mask=link.mask)
+    io.note(top_k=link.top_k, scale=None if is_trained else task.scale, mask=link.mask, **written.measures)
 
 
 def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:

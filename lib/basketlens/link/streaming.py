@@ -14,7 +14,7 @@ import torch
 
 from basketlens import columns as c
 from basketlens.link.attention import attend
-from basketlens.link.fields import ATTENTIONS, GROUP, NEIGHBOR_IDS, SCORES, VECTOR, Task
+from basketlens.link.fields import ATTENTIONS, GROUP, NEIGHBOR_IDS, SCORE_ERROR, SCORES, VECTOR, Task
 from basketlens.link.rows import Piece, Reader
 from basketlens.link.shard import Shard
 from basketlens.link.softmax import Attention, Partial, finish, nothing_seen
@@ -31,7 +31,7 @@ def attention_pages(batches: Iterator[pa.RecordBatch], task: Task) -> Iterator[p
         task: what to do with them.
 
     Yields:
-        item_id, log_sum_exp, top_mass, entropy, neighbor_ids, scores, attentions: a row per query.
+        item_id, log_sum_exp, top_mass, entropy, neighbor_ids, scores, attentions, score_error: a row per query.
         log_sum_exp is null for an item that has no key.
 
     Raises:
@@ -92,7 +92,7 @@ class _Block:
             attend(
                 self._seen,
                 self._queries,
-                self._held.shard(self._passed),
+                self._held.shard(self._passed, is_half=self._task.is_half),
                 torch.from_numpy(at.to_numpy(zero_copy_only=False).astype(np.int64)),
                 scale=self._task.scale,
                 groups=self._groups,
@@ -138,9 +138,11 @@ class _Held:
     def ids(self) -> pa.Array:
         return pa.concat_arrays(self._ids)
 
-    def shard(self, first: int) -> Shard:
+    def shard(self, first: int, *, is_half: bool) -> Shard:
         held = {name: torch.from_numpy(array[: self.count]) for name, array in self._arrays.items()}
-        return Shard.of(held[VECTOR], first=first, bias=held.get(c.BIAS), groups=held.get(GROUP))
+        return Shard.of(
+            held[VECTOR], first=first, bias=held.get(c.BIAS), groups=held.get(GROUP), is_half=is_half
+        )
 
     def clear(self) -> None:
         self._ids, self.count = [], 0
@@ -165,5 +167,6 @@ def _page(
         NEIGHBOR_IDS: lists(neighbors),
         SCORES: lists(pa.array(seen.scores[is_key].float().numpy())),
         ATTENTIONS: lists(pa.array(attention.weights[is_key].numpy())),
+        SCORE_ERROR: pa.array(seen.error.numpy()),
     }
     return pa.RecordBatch.from_pydict(columns)
