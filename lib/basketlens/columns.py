@@ -62,6 +62,7 @@ SCORE: Final = "score"  # double, logit: scale * (q . k) + bias
 ATTENTION: Final = "attention"  # double, 0..1, softmax of the score over all other items of the catalogue
 LOG_SUM_EXP: Final = "log_sum_exp"  # double, log of the softmax denominator
 TOP_MASS: Final = "top_mass"  # double, 0..1, share of attention that the kept neighbours hold
+CONTEXT: Final = "context"  # array<float>, mean of the embeddings of all other items, by attention
 ENTROPY: Final = "entropy"  # double, nats, of the whole attention row
 
 # itemsets and rules

@@ -98,6 +98,8 @@ LINK_STATS: Final = _contract(
     (c.ITEM_ID, _STRING), (c.LOG_SUM_EXP, _DOUBLE), (c.TOP_MASS, _DOUBLE), (c.ENTROPY, _DOUBLE)
 )
 
+CONTEXTS: Final = _contract((c.ITEM_ID, _STRING), (c.CONTEXT, T.ArrayType(T.FloatType())))
+
 ITEMSETS: Final = _contract(
     (c.LEVEL, _STRING),
     (c.ITEMS, _STRINGS),

@@ -98,6 +98,7 @@ class LinkSettings(_Section):
     scale: str | float
     dtype: Literal["fp32", "bf16"]
     mask: Literal["all", "same_department", "other_category"]
+    write_context: bool
     query_block: Annotated[int, Field(ge=64, le=1048576)]
     key_shard: Annotated[int, Field(ge=64, le=16777216)]
 

@@ -58,7 +58,9 @@ def with_copies(seed, *, names=50, n=150, d=16):
 @pytest.mark.parametrize("seed", range(2))
 def test_agrees_with_a_dense_softmax(spark, tmp_path, seed):
     vectors = with_copies(seed)
-    neighbors, stats = link(published(spark, tmp_path, vectors), top_k=20, key_shard=64)
+    io = published(spark, tmp_path, vectors)
+    neighbors, stats = link(io, top_k=20, key_shard=64, write_context=True)
+    contexts = {r.item_id: r.context for r in io.read("contexts").collect()}
     x = vectors.astype(np.float64)
     scores = (x[:, None, :] * x[None, :, :]).sum(-1) / math.sqrt(16)
     np.fill_diagonal(scores, -np.inf)
@@ -72,6 +74,7 @@ def test_agrees_with_a_dense_softmax(spark, tmp_path, seed):
         assert [r.score for r in neighbors[name]] == pytest.approx(row[best], rel=1e-6)
         assert [r.attention for r in neighbors[name]] == pytest.approx(p[best], rel=1e-5)
         assert stats[name].log_sum_exp == pytest.approx(lse, rel=1e-6)
+        assert contexts[name] == pytest.approx((p @ x).tolist(), abs=1e-6)
         assert stats[name].top_mass == pytest.approx(p[best].sum(), rel=1e-5)
         assert stats[name].entropy == pytest.approx(-(p[p > 0] * np.log(p[p > 0])).sum(), rel=1e-5)
 
@@ -110,8 +113,10 @@ def test_projections(spark, tmp_path, mask):
     bias = draw.normal(size=60) * 3
     groups = ["a", "b", "c", "a"] * 15 + ["a", "b"]
     projections = list(zip(queries, keys, bias, strict=True))
-    io = published(spark, tmp_path, with_copies(5, n=62), groups=groups, projections=projections)
-    neighbors, stats = link(io, top_k=7, mask=mask, key_shard=64)
+    values = with_copies(5, n=62)
+    io = published(spark, tmp_path, values, groups=groups, projections=projections)
+    neighbors, stats = link(io, top_k=7, mask=mask, write_context=True)
+    contexts = {r.item_id: r.context for r in io.read("contexts").collect()}
     scores = queries.astype(np.float64) @ keys.T.astype(np.float64) + bias
     is_hidden = np.equal.outer(groups[:60], groups[:60]) == (mask == "other_category")
     scores[is_hidden & (mask != "all")] = -np.inf
@@ -126,6 +131,8 @@ def test_projections(spark, tmp_path, mask):
             np.exp(row[best] - lse), rel=1e-5
         )
         assert stats[f"i{i:03d}"].log_sum_exp == pytest.approx(lse, rel=1e-6)
+        wanted = np.exp(row - lse) @ values[:60].astype(np.float64)
+        assert contexts[f"i{i:03d}"] == pytest.approx(wanted.tolist(), abs=1e-6)
     assert (io.figures["items"], io.figures["items_without_projection"], io.figures["scale"]) == (60, 2, None)
 
 
@@ -143,7 +150,8 @@ def test_blocks_shards_partitions_and_bfloat16_change_no_link(spark, tmp_path):
 @pytest.mark.parametrize(("n", "neighbors"), [(0, 0), (1, 0), (3, 2)])
 def test_few_items(spark, tmp_path, n, neighbors):
     io = published(spark, tmp_path, np.eye(4, dtype=np.float32)[:n])
-    links, stats = link(io, top_k=10)
+    links, stats = link(io, top_k=10, write_context=True)
+    contexts = {r.item_id: r.context for r in io.read("contexts").collect()}
     assert [len(links[i]) for i in stats] == [neighbors] * n
     plain_figures = {
         "items": n,
@@ -158,12 +166,13 @@ def test_few_items(spark, tmp_path, n, neighbors):
     assert error is None if n == 0 else 0 < error < 1e-6
     if n == 1:
         assert tuple(stats["i000"]) == ("i000", None, 0.0, 0.0)
+        assert contexts == {"i000": None}
 
 
 @pytest.mark.parametrize(("key", "bias", "message"), [
     pytest.param([1.0, math.nan], 0.0, "item 'i001'", id="nan-key"),
     pytest.param([1.0, 0.0], math.inf, "'projections'.*not finite", id="infinite-bias"),
-    pytest.param([1.0], 0.0, "'projections' has vectors of 1 to 2", id="widths"),
+    pytest.param([1.0], 0.0, "have 2,2,1 numbers in one item, 2,2,2", id="widths"),
     pytest.param([1.0, 1e30], 0.0, "do not fit float32", id="too-long"),
 ])  # fmt: skip
 def test_projections_that_cannot_be_used(spark, tmp_path, key, bias, message):
@@ -174,7 +183,7 @@ def test_projections_that_cannot_be_used(spark, tmp_path, key, bias, message):
 
 
 @pytest.mark.parametrize(("vectors", "message"), [
-    pytest.param([[1.0], [1.0, 0.0]], "1 to 2 numbers", id="two-widths"),
+    pytest.param([[1.0], [1.0, 0.0]], "not of one width.* 1 numbers in one item, 2 in", id="two-widths"),
     pytest.param([[1.0, 0.0], [math.nan, 0.0]], "not finite", id="nan"),
     pytest.param([[1.0, 0.0], [math.inf, 0.0]], "item 'i001'", id="infinite"),
 ])  # fmt: skip

@@ -31,7 +31,8 @@ def attend(
     Args:
         seen: of n queries and the keys before this shard; how many keys it keeps may exceed those there are.
         queries: (n, d) float32.
-        shard: keys of the same width and on the same device; may be none.
+        shard: keys of the same width and on the same device; may be none.  Its values are as wide as the contexts of
+            `seen`.
         self_at: (n,) int64, the row of the shard that is the query itself and is left out, or -1.
         scale: factor before the softmax, above 0.
         groups: (n,) int64, of the queries; needed with `within`.
@@ -75,7 +76,7 @@ def _attend_tile(
     is_half = of.queries.dtype == torch.bfloat16
     maximum = of.queries.new_full((n,), HIDDEN, dtype=torch.float32 if is_half else None)
     total = torch.zeros_like(before.total)
-    weighted = torch.zeros_like(total)
+    weighted, context = torch.zeros_like(total), torch.zeros_like(before.context)
     _, width = tile_of(top, on_gpu=queries.is_cuda)
     for start in _starts(shard, groups, within, width):
         s = of.queries @ of.keys[start : start + width].T.to(of.queries.dtype)  # (n, width)
@@ -93,6 +94,9 @@ def _attend_tile(
         e = (s - maximum[:, None]).exp_()  # (n, width)
         carried = (old.double() - maximum.double()).exp()
         total = total * carried + e.sum(dim=1).double()
+        if shard.values is not None:
+            mean = e @ shard.values[start : start + width].to(e.dtype)  # (n, w)
+            context = context * carried[:, None] + mean.double()
         weighted = weighted * carried + e.mul_(s).sum(dim=1).double()
     is_empty = maximum <= HIDDEN / 2  # no key but hidden ones
     scores, at = candidates.strongest()
@@ -102,6 +106,7 @@ def _attend_tile(
         weighted.masked_fill(is_empty, 0),
         scores,
         torch.where(at >= 0, at + shard.first, -1),
+        context.masked_fill(is_empty[:, None], 0),
         torch.full_like(total, of.error),
     )
 

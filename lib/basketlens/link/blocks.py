@@ -25,6 +25,7 @@ from basketlens.link.fields import (
     NEIGHBOR_IDS,
     SCORE_ERROR,
     SCORES,
+    VALUE,
     VECTOR,
     Task,
 )
@@ -35,6 +36,7 @@ ATTENTION_ROWS: Final = T.StructType(
         T.StructField(NEIGHBOR_IDS, T.ArrayType(T.StringType())),
         T.StructField(SCORES, T.ArrayType(T.FloatType())),
         T.StructField(ATTENTIONS, T.ArrayType(T.DoubleType())),
+        T.StructField(c.CONTEXT, T.ArrayType(T.FloatType())),
         T.StructField(SCORE_ERROR, T.DoubleType()),
     ]
 )
@@ -77,7 +79,7 @@ def attention_rows(vectors: DataFrame, task: Task, *, blocks: int) -> DataFrame:
     """Attention of every item over all others: one row per item, as `ATTENTION_ROWS`.
 
     Args:
-        vectors: item_id (unique), embedding or query, key and bias (all of one width, none null), and group where
+        vectors: item_id (unique), embedding, and query, key and bias where trained (each of one width, none null), and group where
             the task has a mask.
         task: what is computed.  Ties go to the lower item id.
         blocks: Spark tasks; see `block_count`.
@@ -88,16 +90,30 @@ def attention_rows(vectors: DataFrame, task: Task, *, blocks: int) -> DataFrame:
 
         return attention_pages(batches, task)
 
-    query, key = (c.QUERY, c.KEY) if c.QUERY in vectors.columns else (c.EMBEDDING, c.EMBEDDING)
+    is_trained = c.QUERY in vectors.columns
+    query, key = (c.QUERY, c.KEY) if is_trained else (c.EMBEDDING, c.EMBEDDING)
     more = [name for name in (c.BIAS, GROUP) if name in vectors.columns]
+    has_values = is_trained and task.context_width > 0
+    value = [F.col(c.EMBEDDING).alias(VALUE)] if has_values else []
+    no_value = [F.lit(None).cast("array<float>").alias(VALUE)] if has_values else []
     # By hash of the id, so that a block does not depend on how the input is partitioned.
     own_block = F.pmod(F.xxhash64(c.ITEM_ID), F.lit(blocks)).cast("int")
     every_block = F.explode(F.sequence(F.lit(0), F.lit(blocks - 1)))
     queries = vectors.select(
-        own_block.alias(BLOCK), F.lit(False).alias(IS_KEY), c.ITEM_ID, F.col(query).alias(VECTOR), *more
+        own_block.alias(BLOCK),
+        F.lit(False).alias(IS_KEY),
+        c.ITEM_ID,
+        F.col(query).alias(VECTOR),
+        *more,
+        *no_value,
     )
     keys = vectors.select(
-        every_block.alias(BLOCK), F.lit(True).alias(IS_KEY), c.ITEM_ID, F.col(key).alias(VECTOR), *more
+        every_block.alias(BLOCK),
+        F.lit(True).alias(IS_KEY),
+        c.ITEM_ID,
+        F.col(key).alias(VECTOR),
+        *more,
+        *value,
     )
     lane = F.element_at(F.array(*map(F.lit, lanes(blocks))), F.col(BLOCK) + 1)
     # Within groups, all that tie are of one group: neighbours stay in order of their ids, and tiles can be left out.

@@ -10,6 +10,7 @@ GROUP: Final = "group"  # string, category or department by which keys are maske
 NEIGHBOR_IDS: Final = "neighbor_ids"  # array<string>, strongest first
 SCORES: Final = "scores"  # array<float>, descending
 ATTENTIONS: Final = "attentions"  # array<double>, descending
+VALUE: Final = "value"  # array<float>, what a key adds to contexts; null for queries
 SCORE_ERROR: Final = "score_error"  # double, no score in the softmax is further off
 
 
@@ -21,4 +22,5 @@ class Task(NamedTuple):
     key_shard: int  # keys held at once
     within: bool | None  # see `masks.Mask`
     is_half: bool  # bfloat16 where its error is small
+    context_width: int  # numbers of a context; 0: none are wanted
     table: str  # that the vectors are of

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from basketlens import columns as c
 from basketlens.errors import InputError
-from basketlens.link.fields import BLOCK, GROUP, IS_KEY, VECTOR
+from basketlens.link.fields import BLOCK, GROUP, IS_KEY, VALUE, VECTOR
 
 # Codes of an item whose group is unknown: unequal to every group, and to each other.
 UNKNOWN_QUERY: Final = -1
@@ -23,7 +23,7 @@ class Piece(NamedTuple):
     block: int
     is_key: bool
     ids: pa.Array  # (rows,) string
-    # VECTOR (rows, d) float32; where there are such, BIAS (rows,) float64 and GROUP (rows,) int64
+    # VECTOR (rows, d) float32; where there are such, BIAS (rows,) float64, GROUP (rows,) int64, VALUE (rows, w) float32
     arrays: dict[str, npt.NDArray[np.generic]]
 
 
@@ -58,6 +58,9 @@ class Reader:
         if c.BIAS in rows.schema.names:
             found[c.BIAS] = rows[c.BIAS].to_numpy(zero_copy_only=False)  # null becomes NaN
             _check_finite(found[c.BIAS][:, None], ids, self._table)
+        if VALUE in rows.schema.names and rows[IS_KEY][0].as_py():
+            found[VALUE] = _matrix(rows[VALUE])
+            _check_finite(found[VALUE], ids, "embeddings")
         if GROUP in rows.schema.names:
             unknown = UNKNOWN_KEY if rows[IS_KEY][0].as_py() else UNKNOWN_QUERY
             found[GROUP] = self._coded(rows[GROUP], unknown)

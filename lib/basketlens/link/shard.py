@@ -14,6 +14,7 @@ class Shard(NamedTuple):
     vectors: Tensor  # (m, d) float32
     bias: Tensor | None  # (m,) float64, added to every score of the key
     groups: Tensor | None  # (m,) int64; None: no mask needs them
+    values: Tensor | None  # (m, w) float32, of which contexts are the mean; None: no contexts are wanted
     first: int  # position of vectors[0] in the catalogue
     longest: float  # largest L2 norm
     steepest: float  # largest |bias|
@@ -28,12 +29,13 @@ class Shard(NamedTuple):
         first: int = 0,
         bias: Tensor | None = None,
         groups: Tensor | None = None,
+        values: Tensor | None = None,
         is_half: bool = False,
     ) -> Self:
         """A shard of keys that start at position `first` of the catalogue."""
         steepest = float(bias.abs().max()) if bias is not None and len(bias) else 0.0
         halves, residual = halved(vectors) if is_half else (None, 0.0)
-        return cls(vectors, bias, groups, first, longest(vectors), steepest, halves, residual)
+        return cls(vectors, bias, groups, values, first, longest(vectors), steepest, halves, residual)
 
 
 def longest(vectors: Tensor) -> float:

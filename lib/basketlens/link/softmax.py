@@ -16,6 +16,7 @@ class Partial(NamedTuple):
     weighted: Tensor  # (n,) float64, sum of e^(score - maximum) * score
     scores: Tensor  # (n, top) float64, descending; -inf where there are fewer keys
     positions: Tensor  # (n, top) int64, which keys; ties ascending; -1 where there are fewer keys
+    context: Tensor  # (n, w) float64, sum of e^(score - maximum) * value; w = 0 when no contexts are wanted
     error: Tensor  # (n,) float64, no score in the sums is further off; those that are kept are exact
 
 
@@ -26,15 +27,20 @@ class Attention(NamedTuple):
     weights: Tensor  # (n, top) float64 in [0, 1], descending; 0 where there are fewer keys
     top_mass: Tensor  # (n,) float64 in [0, 1], sum of the weights kept
     entropy: Tensor  # (n,) float64 >= 0, nats, over all keys
+    context: Tensor  # (n, w) float64, mean of the values by attention; 0 without keys
 
 
-def nothing_seen(n: int, top: int, *, like: Tensor) -> Partial:
-    """The neutral element of `merge`: n queries that have seen no key, on the device of `like`."""
+def nothing_seen(n: int, top: int, *, like: Tensor, width: int = 0) -> Partial:
+    """The neutral element of `merge`: n queries that have seen no key, on the device of `like`.
+
+    Contexts will be of values of `width` numbers.
+    """
     none = like.new_full((n,), -torch.inf, dtype=torch.float64)
     zero = torch.zeros_like(none)
     positions = like.new_full((n, top), -1, dtype=torch.int64)
     scores = like.new_full((n, top), -torch.inf, dtype=torch.float64)
-    return Partial(none, zero, zero.clone(), scores, positions, zero.clone())
+    context = like.new_zeros((n, width), dtype=torch.float64)
+    return Partial(none, zero, zero.clone(), scores, positions, context, zero.clone())
 
 
 def merge(a: Partial, b: Partial) -> Partial:
@@ -49,6 +55,7 @@ def merge(a: Partial, b: Partial) -> Partial:
         a.total * of_a + b.total * of_b,
         a.weighted * of_a + b.weighted * of_b,
         *first_per_row(scores, positions, top=a.scores.shape[1]),
+        a.context * of_a[:, None] + b.context * of_b[:, None],
         torch.maximum(a.error, b.error),
     )
 
@@ -62,4 +69,5 @@ def finish(seen: Partial) -> Attention:
     weights = (seen.scores - reference[:, None]).exp().clamp(max=1.0)
     mean_score = torch.where(has_keys, seen.weighted / seen.total.clamp(min=1e-300), 0.0)
     entropy = (reference - mean_score).clamp(min=0.0)
-    return Attention(log_sum_exp, weights, weights.sum(dim=1).clamp(max=1.0), entropy)
+    context = seen.context / torch.where(has_keys, seen.total, 1.0)[:, None]
+    return Attention(log_sum_exp, weights, weights.sum(dim=1).clamp(max=1.0), entropy, context)

@@ -1,8 +1,10 @@
 """`link`: attention of every sold item over all others, by the vectors of their names or by trained projections."""
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Final, NamedTuple
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
@@ -21,13 +23,13 @@ class _Vectors(NamedTuple):
 
     rows: DataFrame  # those that can be used
     items: int
-    width: int  # numbers of a query
-    is_trained: bool
+    width: int  # numbers of an embedding
 
 
 def run(io: StageIO, settings: Settings) -> None:
-    """`items`, `products`, `embeddings`, and `projections` where there are such -> `links`, `link_stats`.
+    """`items`, `products`, `embeddings` -> `links`, `link_stats`, and `contexts` when asked for.
 
+    Trained when there are `projections`.
     An item without keys, because it is alone or the mask hides all, has no links; its log_sum_exp is null, its
     top_mass and entropy are 0.  An item without an embedding, or without a row in `projections` when there are
     such, takes no part.
@@ -45,6 +47,7 @@ def run(io: StageIO, settings: Settings) -> None:
         key_shard=link.key_shard,
         within=MASKS[link.mask].within,
         is_half=link.dtype == "bf16",
+        context_width=vectors.width if link.write_context else 0,
         table="projections" if is_trained else "embeddings",
     )
     attention = attention_rows(
@@ -60,6 +63,8 @@ def run(io: StageIO, settings: Settings) -> None:
     )
     io.write("links", links_of(io.read("attention")), doing="writing links")
     io.write("link_stats", io.read("attention"), doing="writing link_stats")
+    if link.write_context:
+        io.write("contexts", io.read("attention"), doing="writing contexts")
     io.note(top_k=link.top_k, scale=None if is_trained else task.scale, mask=link.mask, **written.measures)
 
 
@@ -74,36 +79,45 @@ def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:
         group=group,
         projections=io.read("projections") if is_trained else None,
     )
-    used = [c.QUERY, c.KEY] if is_trained else [c.EMBEDDING]
-    widths = F.array(*map(F.size, used))
-    is_embedded = F.col(c.EMBEDDING).isNotNull()
-    is_used = is_embedded & F.col(used[0]).isNotNull() & F.col(used[-1]).isNotNull()
+    used = [c.EMBEDDING, *([c.QUERY, c.KEY] if is_trained else [])]
+    is_used = reduce(Column.__and__, (F.col(name).isNotNull() for name in used))
+    # As text, "384,64,64": the smallest and the largest are the same when all are, and it is one plain value.
+    shape = F.when(is_used, F.concat_ws(",", *(F.size(name).cast("string") for name in used)))
     written = io.write(
         "vectors",
         vectors,
         doing="joining items and vectors",
         measures={
             "embedded": F.count(c.EMBEDDING),
-            "used": F.count(F.when(is_used, True)),
+            "used": F.count(shape),
             "grouped": F.count(F.when(is_used, F.col(GROUP if group else c.ITEM_ID))),
-            "narrowest": F.min(F.when(is_used, F.array_min(widths))),
-            "widest": F.max(F.when(is_used, F.array_max(widths))),
+            "smallest": F.min(shape),
+            "largest": F.max(shape),
         },
     )
     seen = written.measures
-    items, narrowest, widest = seen["used"], seen["narrowest"], seen["widest"]
-    if narrowest != widest or widest == 0:
-        raise InputError(
-            f"Table '{'projections' if is_trained else 'embeddings'}' has vectors of {narrowest} to {widest} numbers;"
-            " attention needs one width above 0.\n  Next: make all of them by one model"
-        )
+    items = seen["used"]
+    width = _width(used, seen["smallest"], seen["largest"]) if items else 1
     io.note(
         items=items,
         items_without_vector=written.rows - seen["embedded"],
         items_without_projection=seen["embedded"] - items,
         items_without_group=items - seen["grouped"],
     )
-    return _Vectors(io.read("vectors").filter(is_used), items, widest or 1, is_trained)
+    return _Vectors(io.read("vectors").filter(is_used), items, width)
+
+
+def _width(used: Sequence[str], smallest: str, largest: str) -> int:
+    """Numbers of an embedding, proven to be the same in every row, as those of queries and keys are."""
+    embedding, *projected = map(int, smallest.split(","))
+    if smallest != largest or embedding == 0 or 0 in projected or len(set(projected)) > 1:
+        raise InputError(
+            f"The vectors for attention are not of one width above 0: {', '.join(used)} have {smallest} numbers in one"
+            f" item, {largest} in another.\n"
+            "  Wanted: one width in 'embeddings', and one for all queries and keys of 'projections'\n"
+            "  Next: make all vectors of a table by one model"
+        )
+    return embedding
 
 
 def _scale(link: LinkSettings, width: int) -> float:

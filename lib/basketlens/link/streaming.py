@@ -14,7 +14,7 @@ import torch
 
 from basketlens import columns as c
 from basketlens.link.attention import attend
-from basketlens.link.fields import ATTENTIONS, GROUP, NEIGHBOR_IDS, SCORE_ERROR, SCORES, VECTOR, Task
+from basketlens.link.fields import ATTENTIONS, GROUP, NEIGHBOR_IDS, SCORE_ERROR, SCORES, VALUE, VECTOR, Task
 from basketlens.link.rows import Piece, Reader
 from basketlens.link.shard import Shard
 from basketlens.link.softmax import Attention, Partial, finish, nothing_seen
@@ -31,8 +31,8 @@ def attention_pages(batches: Iterator[pa.RecordBatch], task: Task) -> Iterator[p
         task: what to do with them.
 
     Yields:
-        item_id, log_sum_exp, top_mass, entropy, neighbor_ids, scores, attentions, score_error: a row per query.
-        log_sum_exp is null for an item that has no key.
+        item_id, log_sum_exp, top_mass, entropy, neighbor_ids, scores, attentions, context, score_error: a row per query.
+        log_sum_exp is null for an item that has no key, and context also when none are wanted.
 
     Raises:
         InputError: a vector or a bias is not finite, or scores would leave the range of float32.
@@ -92,7 +92,7 @@ class _Block:
             attend(
                 self._seen,
                 self._queries,
-                self._held.shard(self._passed, is_half=self._task.is_half),
+                self._held.shard(self._passed, self._task),
                 torch.from_numpy(at.to_numpy(zero_copy_only=False).astype(np.int64)),
                 scale=self._task.scale,
                 groups=self._groups,
@@ -108,7 +108,9 @@ class _Block:
         self._queries = torch.from_numpy(np.concatenate([piece.arrays[VECTOR] for piece in pieces]))
         if GROUP in pieces[0].arrays:
             self._groups = torch.from_numpy(np.concatenate([piece.arrays[GROUP] for piece in pieces]))
-        self._seen = nothing_seen(len(self._queries), self._task.top, like=self._queries)
+        self._seen = nothing_seen(
+            len(self._queries), self._task.top, like=self._queries, width=self._task.context_width
+        )
 
 
 class _Held:
@@ -138,10 +140,17 @@ class _Held:
     def ids(self) -> pa.Array:
         return pa.concat_arrays(self._ids)
 
-    def shard(self, first: int, *, is_half: bool) -> Shard:
+    def shard(self, first: int, task: Task) -> Shard:
         held = {name: torch.from_numpy(array[: self.count]) for name, array in self._arrays.items()}
+        # Untrained, an item is found by what it is: values are the keys themselves.
+        values = held.get(VALUE, held[VECTOR]) if task.context_width else None
         return Shard.of(
-            held[VECTOR], first=first, bias=held.get(c.BIAS), groups=held.get(GROUP), is_half=is_half
+            held[VECTOR],
+            first=first,
+            bias=held.get(c.BIAS),
+            groups=held.get(GROUP),
+            values=values,
+            is_half=task.is_half,
         )
 
     def clear(self) -> None:
@@ -152,21 +161,29 @@ def _page(
     query_ids: pa.Array, key_ids: pa.ChunkedArray, seen: Partial, attention: Attention
 ) -> pa.RecordBatch:
     is_key = seen.positions >= 0  # (n, top)
-    starts = np.concatenate([[0], is_key.sum(dim=1).cumsum(0).numpy()]).astype(np.int32)
-
-    def lists(values: pa.Array) -> pa.ListArray:
-        return pa.ListArray.from_arrays(pa.array(starts), values)
-
+    ends = is_key.sum(dim=1).cumsum(0).numpy()
     neighbors = key_ids.take(pa.array(seen.positions[is_key].numpy())).combine_chunks()
     log_sum_exp = attention.log_sum_exp.numpy()
+    is_alone = np.isneginf(log_sum_exp)
+    n, width = attention.context.shape
+    context_ends = np.where(is_alone, 0, width).cumsum()
+    contexts = _lists(
+        context_ends, pa.array(attention.context[~torch.from_numpy(is_alone)].float().flatten().numpy())
+    )
     columns = {
         c.ITEM_ID: query_ids,
-        c.LOG_SUM_EXP: pa.array(log_sum_exp, mask=np.isneginf(log_sum_exp)),
+        c.LOG_SUM_EXP: pa.array(log_sum_exp, mask=is_alone),
         c.TOP_MASS: pa.array(attention.top_mass.numpy()),
         c.ENTROPY: pa.array(attention.entropy.numpy()),
-        NEIGHBOR_IDS: lists(neighbors),
-        SCORES: lists(pa.array(seen.scores[is_key].float().numpy())),
-        ATTENTIONS: lists(pa.array(attention.weights[is_key].numpy())),
+        NEIGHBOR_IDS: _lists(ends, neighbors),
+        SCORES: _lists(ends, pa.array(seen.scores[is_key].float().numpy())),
+        ATTENTIONS: _lists(ends, pa.array(attention.weights[is_key].numpy())),
+        c.CONTEXT: pc.if_else(pa.array(is_alone | (width == 0)), pa.nulls(n, contexts.type), contexts),
         SCORE_ERROR: pa.array(seen.error.numpy()),
     }
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _lists(ends: npt.NDArray[np.int64], values: pa.Array) -> pa.ListArray:
+    """Lists that end at `ends`, one behind the other."""
+    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]).astype(np.int32)), values)

@@ -13,13 +13,25 @@ from basketlens.link.shard import Shard
 from basketlens.link.softmax import finish, nothing_seen
 
 
-def whole(x, *, scale=1.0, top=3, cuts=(), groups=None, within=None, keys=None, bias=None, is_half=False):
+def whole(
+    x,
+    *,
+    scale=1.0,
+    top=3,
+    cuts=(),
+    groups=None,
+    within=None,
+    keys=None,
+    bias=None,
+    is_half=False,
+    values=None,
+):
     """Attention of x over itself, or over other `keys` of the same items, its keys cut into shards at `cuts`.
 
     An item of group -1 is of unknown group; as a key its code is another one, as `rows.Reader` has it.
     """
     n, keys = len(x), x if keys is None else keys
-    seen = nothing_seen(n, top, like=x)
+    seen = nothing_seen(n, top, like=x, width=0 if values is None else values.shape[1])
     of_keys = None if groups is None else groups.where(groups >= 0, UNKNOWN_KEY)
     for start, end in zip([0, *cuts], [*cuts, n], strict=True):
         at = torch.arange(n) - start
@@ -29,6 +41,7 @@ def whole(x, *, scale=1.0, top=3, cuts=(), groups=None, within=None, keys=None, 
             first=start,
             bias=None if bias is None else bias[start:end],
             groups=None if of_keys is None else of_keys[start:end],
+            values=None if values is None else values[start:end],
             is_half=is_half,
         )
         attend(seen, x, shard, at, scale=scale, groups=groups, within=within)
@@ -160,12 +173,23 @@ def test_agrees_with_a_dense_float64_softmax(*, n, copies, top, scale, seed, cut
     if steepness is not None:  # projections; items that were equal stay so, those that were not may become it
         keys = x.roll(5, dims=1) * 1.5
         bias = x.double()[:, 0].round(decimals=1) * steepness
+    values = torch.randn(total, 3, generator=draw)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "QUERY_TILE", sizes[0])
         patch.setattr(tiles, "KEY_TILE", sizes[1])
         patch.setattr(tiles, "SMALLEST", 1)
         cuts = sorted(min(cut, total) for cut in cuts)
-        seen = whole(x, scale=scale, top=top, cuts=cuts, groups=groups, within=within, keys=keys, bias=bias)
+        seen = whole(
+            x,
+            scale=scale,
+            top=top,
+            cuts=cuts,
+            groups=groups,
+            within=within,
+            keys=keys,
+            bias=bias,
+            values=values,
+        )
     found = finish(seen)
     assert not any(part.isnan().any() for part in (*seen, *found))
     # Exact products in one order of addition, so that copies tie as numbers do.
@@ -183,10 +207,12 @@ def test_agrees_with_a_dense_float64_softmax(*, n, copies, top, scale, seed, cut
         assert torch.allclose(seen.scores[i, :kept], best.values[i, :kept], rtol=1e-12)
         if not kept:
             assert (found.log_sum_exp[i], found.entropy[i], found.top_mass[i]) == (-math.inf, 0, 0)
+            assert not found.context[i].any()
             continue
         p = s[i].softmax(0)
         assert found.log_sum_exp[i].item() == pytest.approx(s[i].logsumexp(0).item(), abs=1e-5)
         assert torch.allclose(found.weights[i, :kept], p[best.indices[i, :kept]], rtol=1e-5, atol=0)
+        assert torch.allclose(found.context[i], p @ values.double(), rtol=0, atol=1e-5)
         assert found.entropy[i].item() == pytest.approx(
             torch.special.entr(p).sum().item(), rel=1e-4, abs=1e-5
         )
