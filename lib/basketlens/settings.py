@@ -99,8 +99,7 @@ class LinkSettings(_Section):
     dtype: Literal["fp32", "bf16"]
     mask: Literal["all", "same_department", "other_category"]
     write_context: bool
-    query_block: Annotated[int, Field(ge=64, le=1048576)]
-    key_shard: Annotated[int, Field(ge=64, le=16777216)]
+    memory_mib: Annotated[int, Field(ge=64, le=1048576)]
 
     @field_validator("scale", mode="before")
     @classmethod

@@ -59,7 +59,7 @@ def with_copies(seed, *, names=50, n=150, d=16):
 def test_agrees_with_a_dense_softmax(spark, tmp_path, seed):
     vectors = with_copies(seed)
     io = published(spark, tmp_path, vectors)
-    neighbors, stats = link(io, top_k=20, key_shard=64, write_context=True)
+    neighbors, stats = link(io, top_k=20, write_context=True)
     contexts = {r.item_id: r.context for r in io.read("contexts").collect()}
     x = vectors.astype(np.float64)
     scores = (x[:, None, :] * x[None, :, :]).sum(-1) / math.sqrt(16)
@@ -85,7 +85,7 @@ def test_masks(spark, tmp_path, mask):
     draw = np.random.default_rng(3)
     groups = [names[i] for i in draw.integers(0, 4, 79)] + ["only"]
     io = published(spark, tmp_path, vectors, groups=groups)
-    neighbors, stats = link(io, top_k=70, mask=mask, key_shard=64)
+    neighbors, stats = link(io, top_k=70, mask=mask)
     x = vectors.astype(np.float64)
     scores = (x[:, None, :] * x[None, :, :]).sum(-1) / math.sqrt(16)
     for i, group in enumerate(groups):
@@ -139,7 +139,7 @@ def test_projections(spark, tmp_path, mask):
 def test_blocks_shards_partitions_and_bfloat16_change_no_link(spark, tmp_path):
     vectors = with_copies(7)
     one = plain(link(published(spark, tmp_path / "a", vectors), top_k=5, cores=1))
-    two = plain(link(published(spark, tmp_path / "b", vectors, partitions=3), top_k=5, cores=3, key_shard=64))
+    two = plain(link(published(spark, tmp_path / "b", vectors, partitions=3), top_k=5, cores=3))
     half = plain(link(published(spark, tmp_path / "c", vectors), top_k=5, cores=1, dtype="bf16"))
     exact = lambda found: {i: [r[:4] for r in rows] for i, rows in found[0].items()}  # noqa: E731
     assert exact(one) == exact(two) == exact(half)
@@ -162,6 +162,7 @@ def test_few_items(spark, tmp_path, n, neighbors):
         "mask": "all",
     }
     error = io.figures.pop("score_error")
+    assert (io.figures.pop("key_shard"), io.figures.pop("blocks")) == (max(1, n), max(1, min(n, 2)))
     assert io.figures == {**plain_figures, "scale": 0.5 if n else 1.0}
     assert error is None if n == 0 else 0 < error < 1e-6
     if n == 1:

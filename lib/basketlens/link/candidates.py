@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from basketlens.link.shard import Shard
-from basketlens.link.tiles import room_for, widest_row
+from basketlens.link.tiles import RESCORED, room_for, widest_row
 
 # Score of a query with itself or a key that a mask hides.  Not -inf: 0 * -inf would be NaN; nor lower: a tile of
 # hidden keys is summed in float32.
 HIDDEN: Final = -1e30
-RESCORED: Final = 512  # pairs ranked at a time: their vectors in float64 stay in the processor's cache
 
 
 class Candidates:

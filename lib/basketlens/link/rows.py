@@ -49,7 +49,9 @@ class Reader:
         starts = [0, *cuts.tolist()]
         for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
             rows = batch.slice(start, end - start)
-            yield Piece(int(blocks[start]), bool(is_key[start]), rows[c.ITEM_ID], self._arrays(rows))
+            # A copy: a column that is kept would keep the vectors of its batch alive.
+            ids = rows[c.ITEM_ID].take(pa.array(np.arange(len(rows))))
+            yield Piece(int(blocks[start]), bool(is_key[start]), ids, self._arrays(rows))
 
     def _arrays(self, rows: pa.RecordBatch) -> dict[str, npt.NDArray[np.generic]]:
         ids = rows[c.ITEM_ID]

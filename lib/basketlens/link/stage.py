@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from basketlens import columns as c
 from basketlens.errors import InputError, SettingsError
 from basketlens.link.blocks import attention_rows, block_count, links_of, vectors_of
+from basketlens.link.budget import MIB, Load, plan
 from basketlens.link.fields import GROUP, SCORE_ERROR, Task
 from basketlens.masks import MASKS
 from basketlens.settings import LinkSettings, Settings
@@ -24,6 +25,7 @@ class _Vectors(NamedTuple):
     rows: DataFrame  # those that can be used
     items: int
     width: int  # numbers of an embedding
+    query_width: int
 
 
 def run(io: StageIO, settings: Settings) -> None:
@@ -36,25 +38,34 @@ def run(io: StageIO, settings: Settings) -> None:
 
     Raises:
         InputError: the vectors are of several widths: they come from different models.
-        SettingsError: link.scale is too large.
+        SettingsError: link.scale is too large, or link.memory_mib too small.
     """
     link = settings.link
     is_trained = "projections" in settings.tables.read or io.has("projections")
     vectors = _vectors(io, link, is_trained=is_trained)
+    top = max(1, min(link.top_k, vectors.items - 1))
+    context_width = vectors.width if link.write_context else 0
+    load = Load(
+        items=vectors.items,
+        width=vectors.query_width,
+        top=top,
+        context=context_width,
+        is_trained=is_trained,
+        is_masked=link.mask != "all",
+        is_half=link.dtype == "bf16",
+    )
+    cut = plan(load, memory=link.memory_mib * MIB)
     task = Task(
         scale=1.0 if is_trained else _scale(link, vectors.width),
-        top=max(1, min(link.top_k, vectors.items - 1)),
-        key_shard=link.key_shard,
+        top=top,
+        key_shard=cut.keys,
         within=MASKS[link.mask].within,
-        is_half=link.dtype == "bf16",
-        context_width=vectors.width if link.write_context else 0,
+        is_half=load.is_half,
+        context_width=context_width,
         table="projections" if is_trained else "embeddings",
     )
-    attention = attention_rows(
-        vectors.rows,
-        task,
-        blocks=block_count(vectors.items, query_block=link.query_block, cores=io.cores),
-    )
+    blocks = block_count(vectors.items, query_block=cut.queries, cores=io.cores)
+    attention = attention_rows(vectors.rows, task, blocks=blocks)
     written = io.write(
         "attention",
         attention,
@@ -65,7 +76,14 @@ def run(io: StageIO, settings: Settings) -> None:
     io.write("link_stats", io.read("attention"), doing="writing link_stats")
     if link.write_context:
         io.write("contexts", io.read("attention"), doing="writing contexts")
-    io.note(top_k=link.top_k, scale=None if is_trained else task.scale, mask=link.mask, **written.measures)
+    io.note(
+        top_k=link.top_k,
+        scale=None if is_trained else task.scale,
+        mask=link.mask,
+        blocks=blocks,
+        key_shard=cut.keys,
+        **written.measures,
+    )
 
 
 def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:
@@ -97,18 +115,18 @@ def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:
     )
     seen = written.measures
     items = seen["used"]
-    width = _width(used, seen["smallest"], seen["largest"]) if items else 1
+    widths = _widths(used, seen["smallest"], seen["largest"]) if items else [1]
     io.note(
         items=items,
         items_without_vector=written.rows - seen["embedded"],
         items_without_projection=seen["embedded"] - items,
         items_without_group=items - seen["grouped"],
     )
-    return _Vectors(io.read("vectors").filter(is_used), items, width)
+    return _Vectors(io.read("vectors").filter(is_used), items, widths[0], widths[-1])
 
 
-def _width(used: Sequence[str], smallest: str, largest: str) -> int:
-    """Numbers of an embedding, proven to be the same in every row, as those of queries and keys are."""
+def _widths(used: Sequence[str], smallest: str, largest: str) -> list[int]:
+    """Numbers of an embedding, and of queries and keys where there are such, proven to be the same in every row."""
     embedding, *projected = map(int, smallest.split(","))
     if smallest != largest or embedding == 0 or 0 in projected or len(set(projected)) > 1:
         raise InputError(
@@ -117,7 +135,7 @@ def _width(used: Sequence[str], smallest: str, largest: str) -> int:
             "  Wanted: one width in 'embeddings', and one for all queries and keys of 'projections'\n"
             "  Next: make all vectors of a table by one model"
         )
-    return embedding
+    return [embedding, *projected]
 
 
 def _scale(link: LinkSettings, width: int) -> float:

@@ -4,7 +4,6 @@ Neither torch's nor Spark's side knows the other: this file turns Arrow columns 
 """
 
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,7 @@ from basketlens.link.fields import ATTENTIONS, GROUP, NEIGHBOR_IDS, SCORE_ERROR,
 from basketlens.link.rows import Piece, Reader
 from basketlens.link.shard import Shard
 from basketlens.link.softmax import Attention, Partial, finish, nothing_seen
-
-PAGE_LINKS: Final = 65536  # neighbours of an Arrow batch given back: about 4 MiB
+from basketlens.link.tiles import PAGE_LINKS
 
 
 def attention_pages(batches: Iterator[pa.RecordBatch], task: Task) -> Iterator[pa.RecordBatch]:

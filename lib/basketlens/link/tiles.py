@@ -7,6 +7,8 @@ KEY_TILE: Final = 1024
 MANY: Final = 1024  # neighbours per query from which on tiles get fewer queries: candidates need the room
 SMALLEST: Final = 32  # queries of a tile, however many neighbours are wanted
 GPU_TIMES: Final = 4  # a GPU is idle on tiles that fit a processor's cache; 4 x 4 makes 32 MiB of scores
+RESCORED: Final = 512  # pairs ranked at a time: their vectors in float64 stay in the processor's cache
+PAGE_LINKS: Final = 65536  # neighbours of an Arrow batch given back: about 4 MiB
 
 
 def tile_of(top: int, *, on_gpu: bool = False) -> tuple[int, int]:
