@@ -96,6 +96,7 @@ class LinkSettings(_Section):
     level: Literal["name", "product"]
     top_k: Annotated[int, Field(ge=1, le=10000)]
     scale: str | float
+    device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["fp32", "bf16"]
     mask: Literal["all", "same_department", "other_category"]
     write_context: bool

@@ -162,6 +162,7 @@ def test_few_items(spark, tmp_path, n, neighbors):
         "mask": "all",
     }
     error = io.figures.pop("score_error")
+    assert io.figures.pop("device") == ("cpu" if n else None)
     assert (io.figures.pop("key_shard"), io.figures.pop("blocks")) == (max(1, n), max(1, min(n, 2)))
     assert io.figures == {**plain_figures, "scale": 0.5 if n else 1.0}
     assert error is None if n == 0 else 0 < error < 1e-6

@@ -15,10 +15,12 @@ from pyspark.sql import types as T
 
 from basketlens import columns as c
 from basketlens import schemas
+from basketlens.devices import task_device
 from basketlens.lanes import lanes
 from basketlens.link.fields import (
     ATTENTIONS,
     BLOCK,
+    DEVICE,
     GROUP,
     IS_KEY,
     LANE,
@@ -38,6 +40,7 @@ ATTENTION_ROWS: Final = T.StructType(
         T.StructField(ATTENTIONS, T.ArrayType(T.DoubleType())),
         T.StructField(c.CONTEXT, T.ArrayType(T.FloatType())),
         T.StructField(SCORE_ERROR, T.DoubleType()),
+        T.StructField(DEVICE, T.StringType()),
     ]
 )
 
@@ -75,7 +78,7 @@ def block_count(items: int, *, query_block: int, cores: int) -> int:
     return max(1, min(items, max(1, rounds) * cores))
 
 
-def attention_rows(vectors: DataFrame, task: Task, *, blocks: int) -> DataFrame:
+def attention_rows(vectors: DataFrame, task: Task, *, blocks: int, device: str) -> DataFrame:
     """Attention of every item over all others: one row per item, as `ATTENTION_ROWS`.
 
     Args:
@@ -83,12 +86,13 @@ def attention_rows(vectors: DataFrame, task: Task, *, blocks: int) -> DataFrame:
             the task has a mask.
         task: what is computed.  Ties go to the lower item id.
         blocks: Spark tasks; see `block_count`.
+        device: `auto`, `cpu` or `cuda`; see `devices.task_device`.
     """
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from basketlens.link.streaming import attention_pages  # torch lives on executors only
 
-        return attention_pages(batches, task)
+        return attention_pages(batches, task, device=task_device(device, setting="link.device"))
 
     is_trained = c.QUERY in vectors.columns
     query, key = (c.QUERY, c.KEY) if is_trained else (c.EMBEDDING, c.EMBEDDING)

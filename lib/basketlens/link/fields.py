@@ -12,6 +12,7 @@ SCORES: Final = "scores"  # array<float>, descending
 ATTENTIONS: Final = "attentions"  # array<double>, descending
 VALUE: Final = "value"  # array<float>, what a key adds to contexts; null for queries
 SCORE_ERROR: Final = "score_error"  # double, no score in the softmax is further off
+DEVICE: Final = "device"  # string, where it was computed: cpu or cuda:<n>
 
 
 class Task(NamedTuple):

@@ -11,7 +11,7 @@ from basketlens import columns as c
 from basketlens.errors import InputError, SettingsError
 from basketlens.link.blocks import attention_rows, block_count, links_of, vectors_of
 from basketlens.link.budget import MIB, Load, plan
-from basketlens.link.fields import GROUP, SCORE_ERROR, Task
+from basketlens.link.fields import DEVICE, GROUP, SCORE_ERROR, Task
 from basketlens.masks import MASKS
 from basketlens.settings import LinkSettings, Settings
 from basketlens.stage_io import StageIO
@@ -65,12 +65,12 @@ def run(io: StageIO, settings: Settings) -> None:
         table="projections" if is_trained else "embeddings",
     )
     blocks = block_count(vectors.items, query_block=cut.queries, cores=io.cores)
-    attention = attention_rows(vectors.rows, task, blocks=blocks)
+    attention = attention_rows(vectors.rows, task, blocks=blocks, device=link.device)
     written = io.write(
         "attention",
         attention,
         doing=f"attention between {vectors.items:,} items",
-        measures={SCORE_ERROR: F.max(SCORE_ERROR)},
+        measures={name: F.max(name) for name in (SCORE_ERROR, DEVICE)},
     )
     io.write("links", links_of(io.read("attention")), doing="writing links")
     io.write("link_stats", io.read("attention"), doing="writing link_stats")

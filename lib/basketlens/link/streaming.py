@@ -13,35 +13,51 @@ import torch
 
 from basketlens import columns as c
 from basketlens.link.attention import attend
-from basketlens.link.fields import ATTENTIONS, GROUP, NEIGHBOR_IDS, SCORE_ERROR, SCORES, VALUE, VECTOR, Task
+from basketlens.link.fields import (
+    ATTENTIONS,
+    DEVICE,
+    GROUP,
+    NEIGHBOR_IDS,
+    SCORE_ERROR,
+    SCORES,
+    VALUE,
+    VECTOR,
+    Task,
+)
 from basketlens.link.rows import Piece, Reader
 from basketlens.link.shard import Shard
 from basketlens.link.softmax import Attention, Partial, finish, nothing_seen
 from basketlens.link.tiles import PAGE_LINKS
 
 
-def attention_pages(batches: Iterator[pa.RecordBatch], task: Task) -> Iterator[pa.RecordBatch]:
+def attention_pages(
+    batches: Iterator[pa.RecordBatch], task: Task, *, device: str = "cpu"
+) -> Iterator[pa.RecordBatch]:
     """Attention of every query in a stream of rows: each block's queries, then all keys of the catalogue.
 
     Args:
         batches: block, is_key, item_id, vector, a bias where keys have one, and a group where there is a mask; in one
             order of items for every block.  Keys of equal score rank in this order.
         task: what to do with them.
+        device: of torch, that holds keys and queries.
 
     Yields:
-        item_id, log_sum_exp, top_mass, entropy, neighbor_ids, scores, attentions, context, score_error: a row per query.
+        item_id, log_sum_exp, top_mass, entropy, neighbor_ids, scores, attentions, context, score_error, device: a row per query.
         log_sum_exp is null for an item that has no key, and context also when none are wanted.
 
     Raises:
         InputError: a vector or a bias is not finite, or scores would leave the range of float32.
     """
+    # TensorFloat-32 and sums in bfloat16 are faster, and worse than what the error bounds say.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     block: _Block | None = None
     reader = Reader(task.table)
     for batch in batches:
         for piece in reader.pieces(batch):
             if block is None or block.number != piece.block:
                 yield from block.pages() if block else ()
-                block = _Block(piece.block, task)
+                block = _Block(piece.block, task, torch.device(device))
             block.add(piece)
     yield from block.pages() if block else ()
 
@@ -49,8 +65,8 @@ def attention_pages(batches: Iterator[pa.RecordBatch], task: Task) -> Iterator[p
 class _Block:
     """Queries of one block, and what they know of the keys that have passed."""
 
-    def __init__(self, number: int, task: Task) -> None:
-        self.number, self._task = number, task
+    def __init__(self, number: int, task: Task, device: torch.device) -> None:
+        self.number, self._task, self._device = number, task, device
         self._query_pieces: list[Piece] = []
         self._held = _Held(task.key_shard)  # keys not attended to yet
         self._key_ids: list[pa.Array] = []  # of all keys that have passed
@@ -78,8 +94,8 @@ class _Block:
         key_ids = pa.chunked_array(self._key_ids, pa.string())
         page = max(1, PAGE_LINKS // self._task.top)
         for i in range(0, len(self._query_ids), page):
-            seen = Partial(*(part[i : i + page] for part in self._seen))
-            yield _page(self._query_ids[i : i + page], key_ids, seen, finish(seen))
+            seen = Partial(*(part[i : i + page].cpu() for part in self._seen))
+            yield _page(self._query_ids[i : i + page], key_ids, seen, finish(seen), self._device)
 
     def _attend_to_held(self) -> None:
         if self._query_pieces:
@@ -90,8 +106,8 @@ class _Block:
             attend(
                 self._seen,
                 self._queries,
-                self._held.shard(self._passed, self._task),
-                torch.from_numpy(at.to_numpy(zero_copy_only=False).astype(np.int64)),
+                self._held.shard(self._passed, self._task, self._device),
+                self._tensor(at.to_numpy(zero_copy_only=False).astype(np.int64)),
                 scale=self._task.scale,
                 groups=self._groups,
                 within=self._task.within,
@@ -103,12 +119,15 @@ class _Block:
     def _take_queries(self) -> None:
         pieces, self._query_pieces = self._query_pieces, []
         self._query_ids = pa.concat_arrays([piece.ids for piece in pieces])
-        self._queries = torch.from_numpy(np.concatenate([piece.arrays[VECTOR] for piece in pieces]))
+        self._queries = self._tensor(np.concatenate([piece.arrays[VECTOR] for piece in pieces]))
         if GROUP in pieces[0].arrays:
-            self._groups = torch.from_numpy(np.concatenate([piece.arrays[GROUP] for piece in pieces]))
+            self._groups = self._tensor(np.concatenate([piece.arrays[GROUP] for piece in pieces]))
         self._seen = nothing_seen(
             len(self._queries), self._task.top, like=self._queries, width=self._task.context_width
         )
+
+    def _tensor(self, array: npt.NDArray[np.generic]) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device)
 
 
 class _Held:
@@ -138,8 +157,8 @@ class _Held:
     def ids(self) -> pa.Array:
         return pa.concat_arrays(self._ids)
 
-    def shard(self, first: int, task: Task) -> Shard:
-        held = {name: torch.from_numpy(array[: self.count]) for name, array in self._arrays.items()}
+    def shard(self, first: int, task: Task, device: torch.device) -> Shard:
+        held = {name: torch.from_numpy(a[: self.count]).to(device) for name, a in self._arrays.items()}
         # Untrained, an item is found by what it is: values are the keys themselves.
         values = held.get(VALUE, held[VECTOR]) if task.context_width else None
         return Shard.of(
@@ -156,7 +175,7 @@ class _Held:
 
 
 def _page(
-    query_ids: pa.Array, key_ids: pa.ChunkedArray, seen: Partial, attention: Attention
+    query_ids: pa.Array, key_ids: pa.ChunkedArray, seen: Partial, attention: Attention, device: torch.device
 ) -> pa.RecordBatch:
     is_key = seen.positions >= 0  # (n, top)
     ends = is_key.sum(dim=1).cumsum(0).numpy()
@@ -178,6 +197,7 @@ def _page(
         ATTENTIONS: _lists(ends, pa.array(attention.weights[is_key].numpy())),
         c.CONTEXT: pc.if_else(pa.array(is_alone | (width == 0)), pa.nulls(n, contexts.type), contexts),
         SCORE_ERROR: pa.array(seen.error.numpy()),
+        DEVICE: pa.repeat(str(device), n),
     }
     return pa.RecordBatch.from_pydict(columns)
 

@@ -36,8 +36,8 @@ def batches(queries, keys, *, rows=700):
             })  # fmt: skip
 
 
-def attended(queries, keys, task):
-    pages = attention_pages(batches(queries, keys), task)
+def attended(queries, keys, task, device="cpu"):
+    pages = attention_pages(batches(queries, keys), task, device=device)
     return {row["item_id"]: row for page in pages for row in page.to_pylist()}
 
 
