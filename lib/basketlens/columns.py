@@ -56,12 +56,16 @@ MODEL_DIGEST: Final = (
 ERROR: Final = "error"  # string, why a name has no vector; null = it has one
 
 # attention
+QUERY: Final = "query"  # array<float>, what an item asks by; the scale is in it
+KEY: Final = "key"  # array<float>, what an item is found by; as long as the query
+BIAS: Final = "bias"  # double, added to every score of the item as a neighbour
 NEIGHBOR_ID: Final = "neighbor_id"  # string, item id
 RANK: Final = "rank"  # int, 1 = strongest
 SCORE: Final = "score"  # double, logit: scale * (q . k) + bias
 ATTENTION: Final = "attention"  # double, 0..1, softmax of the score over all other items of the catalogue
 LOG_SUM_EXP: Final = "log_sum_exp"  # double, log of the softmax denominator
 TOP_MASS: Final = "top_mass"  # double, 0..1, share of attention that the kept neighbours hold
+CONTEXT: Final = "context"  # array<float>, mean of the embeddings of all other items, by attention
 ENTROPY: Final = "entropy"  # double, nats, of the whole attention row
 
 # itemsets and rules

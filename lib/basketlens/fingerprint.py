@@ -41,7 +41,8 @@ def input_versions(
     for table in stage.reads:
         location, kind = raw.get(table, (settings.tables.read.get(table), ""))
         if location is None:
-            writer = manifest_of(next(name for name, other in STAGES.items() if table in other.writes))
+            writers = [name for name, other in STAGES.items() if table in (*other.writes, *other.may_write)]
+            writer = manifest_of(writers[0]) if writers else None  # no stage of ours writes `projections` yet
             versions[table] = f"run {writer['run_id']}" if writer else "not there"
         elif location == "":
             versions[table] = "none"

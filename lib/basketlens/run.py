@@ -120,7 +120,7 @@ class RunIO:
         began = time.monotonic()
         written = self._run.tables.write(name, df, measures, by=by)
         self._done(doing, began, written.rows)
-        if name in STAGES[self._stage].writes:
+        if name in (*STAGES[self._stage].writes, *STAGES[self._stage].may_write):
             self.rows[name] = written.rows
         return written
 
@@ -207,7 +207,8 @@ class Run:
         attempt.fingerprint = fp.fingerprint(name, parts)
         last = self._manifest(name)
         is_same = last is not None and last["fingerprint"] == attempt.fingerprint
-        if last and is_same and not self._force and all(map(self.tables.exists, stage.writes)):
+        written = {*stage.writes, *(last["rows_out"] if last else ())}
+        if last and is_same and not self._force and all(map(self.tables.exists, written)):
             return attempt.outcome("skipped", last["rows_out"], last["figures"])
         checkpoints = Checkpoints(self.spark, self.files, self.tables.root, name, attempt.fingerprint)
         if self._force:
@@ -218,7 +219,8 @@ class Run:
         self.progress.running(name, "publishing")
         outcome = attempt.outcome("done", io.rows, io.figures)
         # With the tables: a manifest that does not speak of the tables beside it would skip a stage wrongly.
-        self.tables.publish(stage.writes, self._manifests(attempt, outcome, settings, io.steps))
+        manifests = self._manifests(attempt, outcome, settings, io.steps)
+        self.tables.publish(stage.writes, manifests, optional=stage.may_write)
         checkpoints.remove()
         return outcome
 

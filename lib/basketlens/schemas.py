@@ -64,7 +64,12 @@ PRODUCTS: Final = _contract(
 )
 
 ITEMS: Final = _contract(
-    (c.ITEM_ID, _STRING), (c.LEVEL, _STRING), (c.ITEM_NAME, _STRING), (c.CATEGORY, _STRING), (c.LINES, _LONG)
+    (c.ITEM_ID, _STRING),
+    (c.LEVEL, _STRING),
+    (c.ITEM_NAME, _STRING),
+    (c.CATEGORY, _STRING),
+    (c.DEPARTMENT, _STRING),
+    (c.LINES, _LONG),
 )
 
 EMBEDDINGS: Final = _contract(
@@ -77,6 +82,13 @@ EMBEDDINGS: Final = _contract(
 # Also what an earlier version wrote.
 EMBEDDINGS_INPUT: Final = T.StructType([f for f in EMBEDDINGS.fields if f.name != c.ERROR])
 
+PROJECTIONS: Final = _contract(
+    (c.ITEM_ID, _STRING),
+    (c.QUERY, T.ArrayType(T.FloatType())),
+    (c.KEY, T.ArrayType(T.FloatType())),
+    (c.BIAS, _DOUBLE),
+)
+
 LINKS: Final = _contract(
     (c.ITEM_ID, _STRING),
     (c.NEIGHBOR_ID, _STRING),
@@ -88,6 +100,8 @@ LINKS: Final = _contract(
 LINK_STATS: Final = _contract(
     (c.ITEM_ID, _STRING), (c.LOG_SUM_EXP, _DOUBLE), (c.TOP_MASS, _DOUBLE), (c.ENTROPY, _DOUBLE)
 )
+
+CONTEXTS: Final = _contract((c.ITEM_ID, _STRING), (c.CONTEXT, T.ArrayType(T.FloatType())))
 
 ITEMSETS: Final = _contract(
     (c.LEVEL, _STRING),

@@ -102,8 +102,11 @@ class LinkSettings(_Section):
     level: Literal["name", "product"]
     top_k: Annotated[int, Field(ge=1, le=10000)]
     scale: str | float
-    query_block: Annotated[int, Field(ge=64, le=1048576)]
-    key_shard: Annotated[int, Field(ge=64, le=16777216)]
+    device: Literal["auto", "cpu", "cuda"]
+    dtype: Literal["fp32", "bf16"]
+    mask: Literal["all", "same_department", "other_category"]
+    write_context: bool
+    memory_mib: Annotated[int, Field(ge=64, le=1048576)]
 
     @field_validator("scale", mode="before")
     @classmethod

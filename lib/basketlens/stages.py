@@ -24,6 +24,7 @@ class Stage(NamedTuple):
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     sections: tuple[str, ...]  # sections of the settings that its tables depend on
+    may_write: tuple[str, ...] = ()  # by its settings; a run that does not write such a table removes it
     extra: Callable[[Settings], Mapping[str, str]] | None = (
         None  # what else they depend on, such as the model
     )
@@ -32,13 +33,14 @@ class Stage(NamedTuple):
 # fmt: off
 STAGES: Final[Mapping[str, Stage]] = {
     #                          reads                                          writes                                     settings
-    "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), clean.extra),
-    "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    embed.extra),
-    "link":   Stage(link.run,   ("items", "products", "embeddings"),          ("links", "link_stats"),                   ("link",)),
-    "mine":   Stage(mine.run,   ("lines", "products"),                        ("itemsets", "rules", "rule_drift"),       ("mine",),                     mine.extra),
+    "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), extra=clean.extra),
+    "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    extra=embed.extra),
+    "link":   Stage(link.run,   ("items", "products", "embeddings",
+                                 "projections"),                              ("links", "link_stats"),                   ("link",), ("contexts",)),
+    "mine":   Stage(mine.run,   ("lines", "products"),                        ("itemsets", "rules", "rule_drift"),       ("mine",),                     extra=mine.extra),
     "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
                                  "items", "products", "embeddings",
-                                 "lines", "rejects"),                         ("associations",),                         ("report", "link")),
+                                 "projections", "lines", "rejects"),                         ("associations",),                         ("report", "link")),
     "serve":  Stage(serve.run,  ("associations",),                            ("cross_sell",),                           ("serve",)),
 }
 # fmt: on

@@ -31,8 +31,10 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "products": schemas.PRODUCTS,
     "items": schemas.ITEMS,
     "embeddings": schemas.EMBEDDINGS,
+    "projections": schemas.PROJECTIONS,
     "links": schemas.LINKS,
     "link_stats": schemas.LINK_STATS,
+    "contexts": schemas.CONTEXTS,
     "itemsets": schemas.ITEMSETS,
     "rules": schemas.RULES,
     "rule_drift": schemas.RULE_DRIFT,
@@ -196,14 +198,20 @@ class Tables:
             raise LimitError(f"More than {limit:,} {what}: the plan was made for fewer.")
         return frame
 
-    def publish(self, names: Iterable[str], texts: Mapping[str, str] | None = None) -> None:
+    def publish(
+        self, names: Iterable[str], texts: Mapping[str, str] | None = None, *, optional: Iterable[str] = ()
+    ) -> None:
         """Put the staged tables in place, then remove the staging.
 
         Args:
             names: tables that this run has staged.
             texts: small files that belong to them, path below the root -> text.
+            optional: tables that it may have staged.  One that it has not goes: it would be of an earlier run, beside
+                tables of this one.
         """
         moves = [move for name in names for move in self._moves(name)]
+        for name in optional:
+            moves += self._moves(name) if name in self._staged else [Move(name, None)]
         self._publisher.publish(self._run_id, moves, texts or {})
         self._staged.clear()
 

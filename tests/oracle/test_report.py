@@ -95,7 +95,7 @@ def test_associations_and_cross_sell_agree_with_plain_python(spark, seed):
         spark.createDataFrame(world.itemsets(), schemas.ITEMSETS).repartition(3),
         spark.createDataFrame(world.links(), schemas.LINKS).repartition(3),
         spark.createDataFrame([(i, world.log_sum_exp(i), 0.0, 0.0) for i in world.names], schemas.LINK_STATS),
-        spark.createDataFrame([(i, "name", i.upper(), None, 1) for i in world.names], schemas.ITEMS),
+        spark.createDataFrame([(i, "name", i.upper(), None, None, 1) for i in world.names], schemas.ITEMS),
         spark.createDataFrame(list(world.vectors.items()), "item_id string, embedding array<float>"),
         level="name",
         scale=SCALE,

@@ -89,6 +89,17 @@ def test_a_log_keeps_the_rows_of_failed_runs(make):
         first.append("data_quality", [{name: row[name] for name in row if name != "detail"}])
 
 
+def test_an_optional_table_that_was_not_written_goes(spark, make):
+    """An earlier run's would stand beside tables that it does not belong to."""
+    first, second = make("r1"), make("r2")
+    for tables, optional in ((first, True), (second, False)):
+        tables.write("link_stats", table(spark, schemas.LINK_STATS))
+        if optional:
+            tables.write("contexts", table(spark, schemas.CONTEXTS))
+        tables.publish(("link_stats",), optional=("contexts",))
+        assert (tables.exists("link_stats"), tables.exists("contexts")) == (True, optional)
+
+
 def test_a_table_that_was_not_written_is_not_published(make):
     with pytest.raises(AssertionError, match="'items' is to be published but was not written"):
         make().publish(("items",))

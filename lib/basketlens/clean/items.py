@@ -25,12 +25,15 @@ def items_of(products: DataFrame, lines: DataFrame) -> DataFrame:
 
 
 def _items(products: DataFrame, level: str, key: str, name: Column) -> DataFrame:
-    """Items of one level; those of several categories carry the first by alphabet."""
+    """Items of one level; those of several categories or departments carry the first by alphabet."""
     return (
         products.filter(F.col(key).isNotNull())
         .groupBy(F.col(key).alias(c.ITEM_ID))
         .agg(
-            F.min(name).alias(c.ITEM_NAME), F.min(c.CATEGORY).alias(c.CATEGORY), F.sum(c.LINES).alias(c.LINES)
+            F.min(name).alias(c.ITEM_NAME),
+            F.min(c.CATEGORY).alias(c.CATEGORY),
+            F.min(c.DEPARTMENT).alias(c.DEPARTMENT),
+            F.sum(c.LINES).alias(c.LINES),
         )
         .withColumn(c.LEVEL, F.lit(level))
     )

@@ -8,9 +8,11 @@ from pyspark.sql.pandas.functions import pandas_udf
 
 from basketlens import columns as c
 from basketlens import schemas
+from basketlens.masks import MASKS, Mask
 from basketlens.report import strength
 
 _IS_LINKED = "is_linked"  # boolean, the neighbour is among the item's strongest by attention
+_SCORE_BACK = "score_back"  # double, the score of item_id as the neighbour of neighbor_id
 _BASKETS = "baskets"  # long, baskets that hold the item
 
 
@@ -23,6 +25,7 @@ def associate(
     *,
     level: str,
     scale: float,
+    mask: Mask = MASKS["all"],
     prior: float,
     discount: float,
 ) -> DataFrame:
@@ -38,19 +41,23 @@ def associate(
         links: the strongest neighbours of each item, at `level`.
         link_stats: the softmax denominators of the same items.
         items: of any levels; names of those of `level` are used.
-        vectors: item_id, embedding: see `vectors_of`.
+        vectors: item_id, embedding: see `vectors_of`; or the rows of `projections`, when the links were made by these.
         level: `name` or `product`.
         scale: factor of the dot product before the softmax, the one that `links` was made with.
+        mask: the one that `links` was made with.  What it hides has attention 0.
         prior: baskets that the attention counts for.
         discount: 0..1, exponent of the neighbour's popularity in the order.
     """
     mined = itemsets.filter(F.col(c.LEVEL) == level)
-    pairs = counted_pairs(mined).transform(with_score, vectors, scale=scale)
+    of_level = items.filter(F.col(c.LEVEL) == level)
+    score = with_projected_score if c.QUERY in vectors.columns else with_score
+    pairs = counted_pairs(mined).transform(score, vectors, scale=scale)
     return (
         meet(pairs, links)
         .transform(with_counts, mined)
         .transform(with_attention, link_stats)
-        .transform(with_names, items.filter(F.col(c.LEVEL) == level))
+        .transform(with_mask, of_level, mask=mask)
+        .transform(with_names, of_level)
         .withColumn(c.STRENGTH, strength.strength(prior))
         .withColumn(c.KIND, strength.kind(F.col(_IS_LINKED)))
         .transform(with_rank, discount=discount)
@@ -81,7 +88,7 @@ def with_score(pairs: DataFrame, vectors: DataFrame, *, scale: float) -> DataFra
     The product is symmetric, so a pair is scored once for both of its directions.
     """
     left, right = "left_vector", "right_vector"
-    dot: Column = pandas_udf(dot_products, "double")(left, right)  # type: ignore[call-overload]  # needs pd.Series[Any]
+    dot = _dot(left, right)
     are_known = F.col(left).isNotNull() & F.col(right).isNotNull()
     return (
         pairs.join(vectors.select(c.ITEM_ID, F.col(c.EMBEDDING).alias(left)), c.ITEM_ID, "left")
@@ -91,8 +98,33 @@ def with_score(pairs: DataFrame, vectors: DataFrame, *, scale: float) -> DataFra
             "left",
         )
         .withColumn(c.SCORE, F.when(are_known, F.lit(scale) * dot))
+        .withColumn(_SCORE_BACK, F.col(c.SCORE))
         .drop(left, right)
     )
+
+
+def with_projected_score(pairs: DataFrame, projections: DataFrame, *, scale: float) -> DataFrame:
+    """Add the trained scores of both directions in double, q_i . k_j + b_j; null when a projection is missing.
+
+    The scale is in the queries.
+    """
+    del scale
+    names = (c.QUERY, c.KEY, c.BIAS)
+    for item, side in ((c.ITEM_ID, "left"), (c.NEIGHBOR_ID, "right")):
+        theirs = [F.col(name).alias(f"{side}_{name}") for name in names]
+        pairs = pairs.join(projections.select(F.col(c.ITEM_ID).alias(item), *theirs), item, "left")
+    there = _dot("left_query", "right_key") + F.col("right_bias")
+    back = _dot("right_query", "left_key") + F.col("left_bias")
+    are_known = F.col("left_key").isNotNull() & F.col("right_key").isNotNull()
+    return (
+        pairs.withColumn(c.SCORE, F.when(are_known, there))
+        .withColumn(_SCORE_BACK, F.when(are_known, back))
+        .drop(*(f"{side}_{name}" for side in ("left", "right") for name in names))
+    )
+
+
+def _dot(left: str, right: str) -> Column:
+    return pandas_udf(dot_products, "double")(left, right)  # type: ignore[call-overload, no-any-return]  # needs pd.Series[Any]
 
 
 def dot_products(left: pd.Series, right: pd.Series) -> pd.Series:
@@ -107,14 +139,14 @@ def dot_products(left: pd.Series, right: pd.Series) -> pd.Series:
 
 def meet(pairs: DataFrame, links: DataFrame) -> DataFrame:
     """Ordered pairs that are counted, linked, or both; the link's own score wins over the recomputed one."""
-    here = F.struct(F.col(c.ITEM_ID).alias("i"), F.col(c.NEIGHBOR_ID).alias("j"))
-    there = F.struct(F.col(c.NEIGHBOR_ID).alias("i"), F.col(c.ITEM_ID).alias("j"))
+    ends = {"i": (c.ITEM_ID, c.NEIGHBOR_ID), "j": (c.NEIGHBOR_ID, c.ITEM_ID), "dot": (c.SCORE, _SCORE_BACK)}
+    here, there = (F.struct(*(F.col(end[at]).alias(name) for name, end in ends.items())) for at in (0, 1))
     directed = pairs.withColumn("ends", F.explode(F.array(here, there))).select(
         F.col("ends.i").alias(c.ITEM_ID),
         F.col("ends.j").alias(c.NEIGHBOR_ID),
         c.N_AB,
         c.SUPPORT,
-        F.col(c.SCORE).alias("dot"),
+        F.col("ends.dot").alias("dot"),
     )
     linked = links.select(
         c.ITEM_ID,
@@ -177,6 +209,26 @@ def with_attention(pairs: DataFrame, link_stats: DataFrame) -> DataFrame:
         pairs.join(denominators, c.ITEM_ID, "left")
         .withColumn(c.ATTENTION, F.coalesce(F.col(c.ATTENTION), computed))
         .drop(c.LOG_SUM_EXP)
+    )
+
+
+def with_mask(pairs: DataFrame, items: DataFrame, *, mask: Mask) -> DataFrame:
+    """Set attention to 0 where the mask hides the neighbour from the item; null stays null."""
+    if mask.column is None:
+        return pairs
+    mine, theirs = "own_group", "neighbor_group"
+    is_same = F.coalesce(F.col(mine) == F.col(theirs), F.lit(False))
+    is_hidden = ~is_same if mask.within else is_same
+    attention = F.when(is_hidden & F.col(c.ATTENTION).isNotNull(), 0.0).otherwise(F.col(c.ATTENTION))
+    return (
+        pairs.join(items.select(c.ITEM_ID, F.col(mask.column).alias(mine)), c.ITEM_ID, "left")
+        .join(
+            items.select(F.col(c.ITEM_ID).alias(c.NEIGHBOR_ID), F.col(mask.column).alias(theirs)),
+            c.NEIGHBOR_ID,
+            "left",
+        )
+        .withColumn(c.ATTENTION, attention)
+        .drop(mine, theirs)
     )
 
 

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens.masks import MASKS
 from basketlens.report import evidence, figures, findings
 from basketlens.report.page import Figures, Finding, PageData, render
 from basketlens.settings import Settings
@@ -33,7 +34,12 @@ def run(io: StageIO, settings: Settings) -> None:
 
 def _write_associations(io: StageIO, settings: Settings) -> None:
     level, embeddings = settings.report.level, io.read("embeddings")
-    vectors = evidence.vectors_of(io.read("products"), embeddings, level=level)
+    is_trained = "projections" in settings.tables.read or io.has("projections")
+    vectors = (
+        io.read("projections")
+        if is_trained
+        else evidence.vectors_of(io.read("products"), embeddings, level=level)
+    )
     associations = evidence.associate(
         io.read("itemsets"),
         io.read("links"),
@@ -42,6 +48,7 @@ def _write_associations(io: StageIO, settings: Settings) -> None:
         vectors,
         level=level,
         scale=settings.link.scale_for(_width(io, embeddings)),
+        mask=MASKS[settings.link.mask],
         prior=settings.report.prior_baskets,
         discount=settings.report.popularity_discount,
     )

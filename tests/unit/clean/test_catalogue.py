@@ -55,18 +55,29 @@ def test_of_several_names_the_most_frequent_then_the_latest_then_the_alphabet_wi
 
 def test_one_name_with_two_codes_is_one_item(spark, memory_io):
     lines = [{}, {"receipt": "b2", "sku": "p2"}]
-    catalogue = [{}, {"sku": "p2", "title": "OAT  milk"}, {"sku": "p3", "title": "Tea", "group": "TEA"}]
+    catalogue = [
+        {"area": "KITCHEN"},
+        {"sku": "p2", "title": "OAT  milk"},
+        {"sku": "p3", "title": "Tea", "group": "TEA"},
+    ]
     io = memory_io({"raw_lines": (RECEIPT, lines), "raw_products": (PRODUCT, catalogue)})
     run(io, settings(NO_CUSTOMER, 'input.products="x"'))
-    found = {(row.level, row.item_name): row.lines for row in io.read("items").collect()}
+    rows = io.read("items").collect()
+    assert {row.department for row in rows if (row.level, row.item_name) == ("name", "oat milk")} == {
+        "GROCERY"
+    }
+    assert {row.department for row in rows if row.level == "department"} == {"GROCERY", "KITCHEN"}
+    found = {
+        (row.level, row.item_name): row.lines for row in rows if (row.level, row.lines) != ("product", 1)
+    }
     assert found == {
-        ("product", "oat milk"): 1,
         ("product", "tea"): 0,
         ("name", "oat milk"): 2,
         ("name", "tea"): 0,
         ("category", "MILK"): 2,
         ("category", "TEA"): 0,
-        ("department", "GROCERY"): 2,
+        ("department", "GROCERY"): 1,
+        ("department", "KITCHEN"): 1,
     }
 
 

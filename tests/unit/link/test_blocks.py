@@ -14,7 +14,7 @@ def test_block_count(items, query_block, cores, blocks):
     assert block_count(items, query_block=query_block, cores=cores) == blocks
 
 
-ITEMS = "item_id string, level string, item_name string, category string, lines long"
+ITEMS = "item_id string, level string, item_name string, category string, department string, lines long"
 
 
 @pytest.mark.parametrize(("level", "wanted"), [
@@ -24,9 +24,9 @@ ITEMS = "item_id string, level string, item_name string, category string, lines 
 def test_vectors_of_sold_items(spark, level, wanted):
     items = spark.createDataFrame(
         [
-            ("n1", "name", "a", None, 3), ("n2", "name", "b", None, 0), ("n3", "name", "c", None, 1),
-            ("p1", "product", "a", None, 1), ("p2", "product", "a", None, 2), ("p9", "product", "z", None, 2),
-            ("dairy", "category", "dairy", None, 9),
+            ("n1", "name", "a", None, None, 3), ("n2", "name", "b", None, None, 0), ("n3", "name", "c", None, None, 1),
+            ("p1", "product", "a", None, None, 1), ("p2", "product", "a", None, None, 2), ("p9", "product", "z", None, None, 2),
+            ("dairy", "category", "dairy", None, None, 9),
         ],
         ITEMS,
     )  # fmt: skip

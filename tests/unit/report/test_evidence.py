@@ -3,6 +3,7 @@ import math
 import pytest
 
 from basketlens import schemas
+from basketlens.masks import MASKS
 from basketlens.report import evidence
 
 UNKNOWN_COUNTS = {"n_ab": None, "support": None, "confidence": None, "lift": None}
@@ -124,3 +125,43 @@ def test_products_are_read_through_their_names(rows):
     by_product = evidence.vectors_of(products, embeddings, level="product").collect()
     assert sorted(row.item_id for row in by_product) == ["p1", "p2"]
     assert evidence.vectors_of(products, embeddings, level="name").first().item_id == "h"
+
+
+def test_projections_score_each_direction_by_itself(rows):
+    projections = rows.of(
+        schemas.PROJECTIONS,
+        {"item_id": "a", "query": [1.0, 0.0], "key": [0.0, 1.0], "bias": 0.5},
+        {"item_id": "b", "query": [0.0, 2.0], "key": [3.0, 0.0], "bias": -1.0},
+    )
+    pairs = found(
+        evidence.associate(
+            rows.itemsets(COUNTS, n=1000), rows.links(), rows.link_stats({"a": 4.0, "b": 5.0}), rows.items({}), projections,
+            level="name", scale=7.0, prior=100.0, discount=0.25,
+        )
+    )  # fmt: skip
+    assert {pair: row["score"] for pair, row in pairs.items()} == {("a", "b"): 2.0, ("b", "a"): 2.5}
+    assert pairs["a", "b"]["attention"] == pytest.approx(math.exp(2.0 - 4.0))
+    assert pairs["b", "a"]["attention"] == pytest.approx(math.exp(2.5 - 5.0))
+
+
+@pytest.mark.parametrize(("mask", "attentive"), [
+    pytest.param("all", {"ab", "ac", "ad", "ax"}, id="all"),
+    pytest.param("same_department", {"ab"}, id="the-unknown-is-nobodys"),
+    pytest.param("other_category", {"ac", "ad", "ax"}, id="the-unknown-is-everybodys"),
+])  # fmt: skip
+def test_what_the_mask_hides_has_attention_zero(rows, mask, attentive):
+    items = rows.of(schemas.ITEMS, *(
+        {"item_id": i, "level": "name", "category": g, "department": g}
+        for i, g in (("a", "food"), ("b", "food"), ("c", "toys"), ("d", None))
+    ))  # fmt: skip
+    counts = {("a",): 200, **{("a", other): 50 for other in "bcdx"}}
+    vectors = rows.vectors({i: [0.1] for i in "abcdx"})
+    associated = evidence.associate(
+        rows.itemsets(counts, n=1000), rows.links(), rows.link_stats({"a": 1.0, "b": None}), items, vectors,
+        level="name", scale=1.0, mask=MASKS[mask], prior=100.0, discount=0.25,
+    )  # fmt: skip
+    pairs = found(associated)
+    attention = {i + j: row["attention"] for (i, j), row in pairs.items() if i == "a"}
+    assert {pair for pair, share in attention.items() if share} == attentive
+    assert all(share is not None for share in attention.values())
+    assert pairs["b", "a"]["attention"] is None  # the item has no key at all
