@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from operator import and_
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
@@ -105,7 +106,7 @@ def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:
         projections=io.read("projections") if is_trained else None,
     )
     used = [c.EMBEDDING, *([c.QUERY, c.KEY] if is_trained else [])]
-    is_used = reduce(Column.__and__, (F.col(name).isNotNull() for name in used))
+    is_used = reduce(and_, (F.col(name).isNotNull() for name in used))
     # As text, "384,64,64": the smallest and the largest are the same when all are, and it is one plain value.
     shape = F.when(is_used, F.concat_ws(",", *(F.size(name).cast("string") for name in used)))
     written = io.write(

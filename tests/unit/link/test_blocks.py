@@ -1,5 +1,9 @@
+import ast
+from pathlib import Path
+
 import pytest
 
+from basketlens.link import blocks
 from basketlens.link.blocks import block_count, vectors_of
 
 
@@ -38,3 +42,18 @@ def test_vectors_of_sold_items(spark, level, wanted):
     )
     found = vectors_of(items, products, embeddings, level=level).collect()
     assert {r.item_id: r.embedding for r in found} == wanted
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(blocks.__file__).parent.glob("*.py")), ids=lambda path: path.name
+)
+def test_nothing_is_bound_to_classic_spark(path):
+    """Over Spark Connect (3.5) columns and frames are of other classes: no method may be taken off the classic ones."""
+    found = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("Column", "DataFrame", "SparkSession")
+    ]
+    assert found == []
