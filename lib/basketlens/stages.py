@@ -15,6 +15,7 @@ from basketlens.stage_io import StageIO
 RAW_LINES: Final = "raw_lines"  # input.transactions
 RAW_RETURNS: Final = "raw_returns"  # input.returns
 RAW_PRODUCTS: Final = "raw_products"  # input.products
+EARLIER_RULES: Final = "earlier_rules"  # mine.compare_with; "" = those that are replaced: no input
 
 
 class Stage(NamedTuple):
@@ -35,7 +36,7 @@ STAGES: Final[Mapping[str, Stage]] = {
     "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), clean.extra),
     "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    embed.extra),
     "link":   Stage(link.run,   ("items", "products", "embeddings"),          ("links", "link_stats"),                   ("link",)),
-    "mine":   Stage(mine.run,   ("lines", "products"),                        ("itemsets", "rules", "rule_drift"),       ("mine",),                     mine.extra),
+    "mine":   Stage(mine.run,   ("lines", "products", "earlier_rules"),       ("itemsets", "rules", "rule_drift"),       ("mine",),                     mine.extra),
     "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
                                  "items", "products", "embeddings",
                                  "lines", "rejects"),                         ("associations",),                         ("report", "link")),
