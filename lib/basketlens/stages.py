@@ -39,7 +39,7 @@ STAGES: Final[Mapping[str, Stage]] = {
     "mine":   Stage(mine.run,   ("lines", "products", "earlier_rules"),       ("itemsets", "rules", "rule_drift"),       ("mine",),                     mine.extra),
     "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
                                  "items", "products", "embeddings",
-                                 "lines", "rejects"),                         ("associations",),                         ("report", "link")),
+                                 "lines", "rejects", "rule_drift"),           ("associations",),                         ("report", "link")),
     "serve":  Stage(serve.run,  ("associations",),                            ("cross_sell",),                           ("serve",)),
 }
 # fmt: on
