@@ -142,11 +142,12 @@ def mine_pairs(level: Level, singles: pd.DataFrame, figures: dict[str, Any]) -> 
     coded = io.read(level.scratch("coded")).coalesce(partitions)
     pairs = local_pairs(coded, rows=written.rows, n_items=n_items, min_count=level.min_count)
     if not is_one_block(entries, partitions):
-        io.write(level.scratch("local_pairs"), pairs, doing=f"finding candidate pairs ({name})")
+        local = io.write(level.scratch("local_pairs"), pairs, doing=f"finding candidate pairs ({name})")
         candidates = io.read(level.scratch("local_pairs")).select(A, B).distinct()
         found = on_driver(
-            level, candidates, what="candidate pairs", cells=figures["pair_cells"], singles=singles
-        )
+            level, candidates, what="candidate pairs", rows=local.rows // partitions,  # most are found in every one
+            cells=figures["pair_cells"], singles=singles,
+        )  # fmt: skip
         if not len(found):
             return 0
         pairs = count_pairs(coded, keys_of(found, n_items), n_items=n_items, min_count=level.min_count)
@@ -162,7 +163,9 @@ def mine_larger(
     only baskets with one of them are mined: see `templates.with_sides`.
     """
     io, name, n_items = level.io, level.name, len(singles)
-    found = on_driver(level, pairs, what="pairs", cells=figures["pair_cells"], singles=singles)
+    found = on_driver(
+        level, pairs, what="pairs", rows=figures["pairs"], cells=figures["pair_cells"], singles=singles
+    )
     coded = io.read(level.scratch("coded"))
     if wanted:
         coded = coded.filter(has_any(c.ITEMS, wanted))
@@ -239,9 +242,11 @@ def basket_moments() -> dict[str, Column]:
 
 
 def on_driver(
-    level: Level, pairs: DataFrame, *, what: str, cells: int, singles: pd.DataFrame
+    level: Level, pairs: DataFrame, *, what: str, rows: int, cells: int, singles: pd.DataFrame
 ) -> pd.DataFrame:
     """Distinct pairs, with what else the table has, at most `mine.max_pairs`: for the workers' closures.
+
+    Where they are more, about `rows` says how many, and `cells` how many there are within baskets.
 
     Raises:
         TooManyPairs: there are more.
@@ -251,7 +256,7 @@ def on_driver(
         pairs.limit(limit + 1), limit=limit + 1, what=what, doing=f"collecting {what} ({level.name})"
     )
     if len(frame) > limit:
-        raise too_many_pairs(level, what, cells=cells, singles=singles)
+        raise too_many_pairs(level, what, rows=rows, cells=cells, singles=singles)
     return frame
 
 

@@ -180,19 +180,19 @@ def expectations(
     ]
 
 
-def too_many_pairs(level: Level, what: str, *, cells: int, singles: pd.DataFrame) -> TooManyPairs:
+def too_many_pairs(level: Level, what: str, *, rows: int, cells: int, singles: pd.DataFrame) -> TooManyPairs:
     """The error for more than `mine.max_pairs` pairs, with a count that is sure to fit.
 
     A frequent pair takes `min_count` of the `cells`, so there are at most cells / min_count of them.  That count is
-    mostly far too high, so what is tried next is twice the present one.
+    mostly far too high.  What is tried next is higher by as much as the `rows` are too many, and by a quarter at least.
     """
     limit = level.mine.max_pairs
     return TooManyPairs(
         f"More than {limit:,} {what} at level {level.name} with min_count {level.min_count}; mine.max_pairs is {limit:,}.\n"
         + _largest(level, singles)
         + f"  Next: raise mine.min_support or mine.min_count (at {cells // limit + 1:,} all pairs are sure to fit;"
-        ' mine.over_limit="raise" doubles it until they do), or mine.max_pairs',
-        next_count=2 * level.min_count,
+        ' mine.over_limit="raise" raises it step by step until they do), or mine.max_pairs',
+        next_count=max(ladder(level.min_count, steps=2)[1], -(-level.min_count * rows // limit)),
     )
 
 

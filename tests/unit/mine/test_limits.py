@@ -106,7 +106,7 @@ def test_where_the_pairs_foreseen_are_too_many_the_level_is_mined_with_a_higher_
 
 
 def test_both_guards_raise_the_same_count(spark, tmp_path):
-    """At 2 baskets 1,125 pairs, at 4 still 350 sets, at 7 (the second step above 4) 175; nothing foresees the pairs."""
+    """At 2 baskets there are 1,125 pairs, at 3 still 350 sets, at 7 (the third step above 3) 175; nothing foresees the pairs."""
     baskets = [SIGNS, SIGNS, *["klmnopqrst"] * 5, *["abcdefghij"] * 8]
     chosen = ("mine.max_size=3", "mine.engine=bitmap", "mine.max_itemsets=300", "mine.max_pairs=1000")
     direct, found = mined(spark, tmp_path / "direct", baskets, "mine.min_count=7", *chosen)
@@ -126,7 +126,7 @@ def test_both_guards_raise_the_same_count(spark, tmp_path):
 
 def test_a_count_that_leaves_no_pair_is_no_answer(spark, tmp_path):
     with pytest.raises(
-        LimitError, match=r"(?s)More than 1,000 pairs.*Raised to 4 by mine\.over_limit: no pair"
+        LimitError, match=r"(?s)More than 1,000 pairs.*Raised to 3 by mine\.over_limit: no pair"
     ):
         mined(
             spark, tmp_path, [SIGNS] * 2, "mine.min_count=2", "mine.max_pairs=1000", "mine.over_limit=raise"
