@@ -14,8 +14,8 @@ def expected_pairs(counts: NDArray[np.int64], *, cells: int, min_count: int) -> 
     items that are too rare for a higher count, cells and entries^2 would shrink by the same factor: expectations of the
     others stay, so any `min_count` can be asked of the same moments.
 
-    A pair counts when its expectation reaches `min_count`, and so does its rarer item.  Real items are bought
-    together on purpose, so more pairs are frequent than that; this foresees what large baskets alone do.
+    A pair counts when its expectation reaches `min_count`, and so does its rarer item.  It is no bound: items bought
+    together on purpose make more pairs frequent, items of different shops or seasons, which never meet, fewer.
 
     Args:
         counts: baskets of each frequent item, ascending.

@@ -81,7 +81,7 @@ def check_expected_pairs(level: Level, singles: pd.DataFrame, *, cells: int, fig
     left = expected_pairs(counts, cells=cells, min_count=fits)
     raise TooManyPairs(
         f"About {expected:,} pairs would be found at level {level.name} with min_count {level.min_count} if items had nothing"
-        f" to do with each other, and most likely more; mine.max_pairs is {limit:,}.\n"
+        f" to do with each other; mine.max_pairs is {limit:,}.\n"
         + _largest(level, singles)
         + f"  Next: with mine.min_count={fits} about {left:,} pairs are expected;"
         ' mine.over_limit="raise" does that by itself, or raise mine.max_pairs',
