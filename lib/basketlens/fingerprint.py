@@ -14,7 +14,7 @@ import basketlens
 from basketlens import settings_files
 from basketlens.settings import Settings
 from basketlens.sources import file_set_version
-from basketlens.stages import RAW_LINES, RAW_PRODUCTS, RAW_RETURNS, STAGES, Stage
+from basketlens.stages import EARLIER_RULES, RAW_LINES, RAW_PRODUCTS, RAW_RETURNS, STAGES, Stage
 
 
 def input_versions(
@@ -33,13 +33,15 @@ def input_versions(
     """
     given = settings.input
     raw = {
-        RAW_LINES: (given.transactions, given.format),
-        RAW_RETURNS: (given.returns, given.returns_format or given.format),
-        RAW_PRODUCTS: (given.products, given.products_format or given.format),
+        RAW_LINES: ("input.transactions", given.transactions, given.format),
+        RAW_RETURNS: ("input.returns", given.returns, given.returns_format or given.format),
+        RAW_PRODUCTS: ("input.products", given.products, given.products_format or given.format),
+        EARLIER_RULES: ("mine.compare_with", settings.mine.compare_with, ""),
     }
     versions = {}
     for table in stage.reads:
-        location, kind = raw.get(table, (settings.tables.read.get(table), ""))
+        own = (f"tables.read.{table}", settings.tables.read.get(table), "")
+        setting, location, kind = raw.get(table, own)
         if location is None:
             writers = [name for name, other in STAGES.items() if table in (*other.writes, *other.may_write)]
             writer = manifest_of(writers[0]) if writers else None  # no stage of ours writes `projections` yet
@@ -49,7 +51,7 @@ def input_versions(
         elif kind == "table" or (not kind and "/" not in location and not is_folder(location)):
             versions[table] = f"table {location} as of run {run_id}"
         else:
-            versions[table] = f"{location}: {file_set_version(spark, location)}"
+            versions[table] = f"{location}: {file_set_version(spark, location, setting=setting)}"
     return versions
 
 

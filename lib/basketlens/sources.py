@@ -94,10 +94,10 @@ def windowed(where: str, *, since: str = "", until: str = "") -> str:
     return where
 
 
-def file_set_version(spark: SparkSession, location: str) -> str:
+def file_set_version(spark: SparkSession, location: str, *, setting: str) -> str:
     """A digest of the names, sizes and times of all files below a path: changes when any of them does.
 
-    One small job over the file listing; no file is opened.
+    One small job over the file listing; no file is opened.  `setting` named the location, for the message.
 
     Raises:
         InputError: nothing there.
@@ -111,7 +111,9 @@ def file_set_version(spark: SparkSession, location: str) -> str:
             F.bit_xor(F.xxhash64("path", "length", "modificationTime")).alias("mark"),
         ).first()
     except SPARK_ERRORS as error:
-        raise InputError(f"'{location}' cannot be listed.\n  Spark says: {spark_says(error)}") from None
+        raise InputError(
+            f"{setting} = '{location}' cannot be listed.\n  Spark says: {spark_says(error)}"
+        ) from None
     assert row is not None  # an aggregate without groups has exactly one row
     return f"{row['files']} files, {row['bytes'] or 0} bytes, {(row['mark'] or 0) & (2**64 - 1):016x}"
 

@@ -15,6 +15,7 @@ from basketlens.stage_io import StageIO
 RAW_LINES: Final = "raw_lines"  # input.transactions
 RAW_RETURNS: Final = "raw_returns"  # input.returns
 RAW_PRODUCTS: Final = "raw_products"  # input.products
+EARLIER_RULES: Final = "earlier_rules"  # mine.compare_with; "" = those that are replaced: no input
 
 
 class Stage(NamedTuple):
@@ -37,10 +38,11 @@ STAGES: Final[Mapping[str, Stage]] = {
     "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    extra=embed.extra),
     "link":   Stage(link.run,   ("items", "products", "embeddings",
                                  "projections"),                              ("links", "link_stats"),                   ("link",), ("contexts",)),
-    "mine":   Stage(mine.run,   ("lines", "products"),                        ("itemsets", "rules", "rule_drift"),       ("mine",),                     extra=mine.extra),
+    "mine":   Stage(mine.run,   ("lines", "products", "earlier_rules"),       ("itemsets", "rules", "rule_drift"),       ("mine",),                     extra=mine.extra),
     "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
                                  "items", "products", "embeddings",
-                                 "projections", "lines", "rejects"),                         ("associations",),                         ("report", "link")),
+                                 "projections", "lines", "rejects",
+                                 "rule_drift"),                               ("associations",),                         ("report", "link")),
     "serve":  Stage(serve.run,  ("associations",),                            ("cross_sell",),                           ("serve",)),
 }
 # fmt: on

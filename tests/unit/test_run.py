@@ -64,6 +64,30 @@ def test_a_stage_runs_alone_on_a_users_lines_and_then_skips(spark, run, tmp_path
     assert {"inputs", "settings_hash", "code_version", "seconds", "extra", "fingerprint"} <= set(manifest)
 
 
+def test_mine_runs_again_when_the_rules_it_compares_with_change(spark, run, tmp_path):
+    """A folder is known by its files; a catalogue table has no version that can be asked for, so it always counts as new."""
+
+    def earlier(n_ab):
+        counts = {"n_ab": n_ab, "n_a": 4, "n_b": 4, "n": 4}
+        rule = {"level": "product", "antecedent": ["milk"], "consequent": ["tea"], **counts}
+        return table(spark, schemas.RULE_COUNTS, rule).write.mode("overwrite")
+
+    folder, own = f"mine.compare_with={tmp_path}/january", "mine.compare_with=earlier_rules_of_a_test"
+    earlier(3).parquet(f"{tmp_path}/january")
+    earlier(3).saveAsTable("earlier_rules_of_a_test")
+    assert run("r1").status == "done"
+    assert run("r2", folder).status == "done"
+    assert run("r3", folder).status == "skipped"
+    earlier(4).parquet(f"{tmp_path}/january")
+    assert run("r4", folder).status == "done"
+    [compared] = (
+        spark.read.parquet(f"{tmp_path}/tables/rule_drift").filter("confidence_before is not null").collect()
+    )
+    assert (compared.antecedent, compared.confidence_before) == (["milk"], 1.0)
+    assert [run(run_id, own).status for run_id in ("r5", "r6")] == ["done", "done"]
+    spark.sql("DROP TABLE earlier_rules_of_a_test")
+
+
 def test_a_failure_is_logged_and_leaves_the_tables(spark, run, tmp_path):
     run("r1")
     before = spark.read.parquet(f"{tmp_path}/tables/rules").count()

@@ -228,7 +228,7 @@ def test_what_is_missing_is_said(spark, tmp_path, content, kind, parts):
 
 def test_a_file_set_has_another_version_when_a_file_changes(spark, tmp_path):
     (tmp_path / "a").write_text("1")
-    before = file_set_version(spark, str(tmp_path))
-    assert file_set_version(spark, str(tmp_path)) == before
+    before = file_set_version(spark, str(tmp_path), setting="input.transactions")
+    assert file_set_version(spark, str(tmp_path), setting="input.transactions") == before
     (tmp_path / "b").write_text("2")
-    assert file_set_version(spark, str(tmp_path)) != before
+    assert file_set_version(spark, str(tmp_path), setting="input.transactions") != before

@@ -1,5 +1,6 @@
 """Mining one level: from baskets to coded itemsets of all sizes, each step written once."""
 
+import logging
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
@@ -11,13 +12,21 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens.errors import LimitError
 from basketlens.mine.baskets import sold_items
 from basketlens.mine.candidates import pair_keys
 from basketlens.mine.encoding import encode_baskets
 from basketlens.mine.frequent import CODE, frequent_items
 from basketlens.mine.growth import growth_partitions, larger_itemsets
 from basketlens.mine.itemsets import coded_itemsets
-from basketlens.mine.limits import Level, Work, allowed_count, too_many_pairs
+from basketlens.mine.limits import (
+    Level,
+    TooManyPairs,
+    Work,
+    allowed_count,
+    check_expected_pairs,
+    too_many_pairs,
+)
 from basketlens.mine.pairs import A, B, count_pairs, is_one_block, local_pairs, partitions_for
 from basketlens.mine.prune import prune_baskets
 from basketlens.mine.shards import shards_for
@@ -25,6 +34,8 @@ from basketlens.mine.templates import coded_ids, has_any, with_sides, without_ex
 from basketlens.mine.triples import pairs_in_triples
 from basketlens.mine.vertical import bitmap_itemsets
 from basketlens.mine.wanted import look_for_ids
+
+log = logging.getLogger(__name__)
 
 PAIR: Final = 2  # items
 
@@ -40,8 +51,38 @@ class Pruned(NamedTuple):
 def mine_level(level: Level) -> tuple[DataFrame, dict[str, Any]]:
     """Coded itemsets of all sizes, and how many rows each step left.
 
+    Where there are more pairs than `mine.max_pairs` and the support may be raised, the level is mined from its single
+    items again, with the higher count.  Each is above the one before, and at last no pair is left: that is an error.
+
     Raises:
         LimitError: there are, or would be, more pairs or itemsets than the settings allow.
+    """
+    asked = level.min_count
+    figures: dict[str, Any] = {}
+    stopped: TooManyPairs | None = None
+    while True:
+        try:
+            sets = mine_once(level, figures)
+        except TooManyPairs as error:
+            if level.mine.over_limit == "stop":
+                raise
+            stopped, level = error, level._replace(min_count=error.next_count)
+            figures |= {"raised_from": asked, "mined_count": level.min_count}
+            log.warning("%s Next is %d.", str(error).partition("\n")[0], level.min_count)
+            continue
+        if stopped and not figures["pairs"]:
+            raise LimitError(
+                f"{stopped}\n  Raised to {level.min_count:,} by mine.over_limit: no pair is left"
+            )
+        return sets, figures
+
+
+def mine_once(level: Level, figures: dict[str, Any]) -> DataFrame:
+    """Coded itemsets of all sizes; adds to the figures how many rows each step left.
+
+    Raises:
+        TooManyPairs: there are, or would be, more pairs than the settings allow.
+        LimitError: more itemsets.
     """
     io, name = level.io, level.name
     sold = sold_items(io.read("baskets"), name)
@@ -57,27 +98,31 @@ def mine_level(level: Level) -> tuple[DataFrame, dict[str, Any]]:
         what=f"frequent items to hold at level {name} (raise mine.min_support or mine.min_count, or mine.max_pairs)",
         doing=f"collecting items ({name})",
     ).sort_values(CODE, ignore_index=True)  # fmt: skip
-    figures: dict[str, Any] = {"items": len(singles), "pairs": 0, "larger": 0, "pruned_baskets": 0}
+    figures |= {"items": len(singles), "pairs": 0, "larger": 0, "pruned_baskets": 0}
     if unknown:
         figures["unknown_ids"] = unknown
     figures["pairs"] = mine_pairs(level, singles, figures)
     if not figures["pairs"]:
-        return coded_itemsets(items, None, None), figures
+        return coded_itemsets(items, None, None)
     pairs = io.read(level.scratch("pairs"))
     wanted = coded_ids(singles, level.template.must_contain)
     if level.mine.max_size == PAIR or (level.template.must_contain and not wanted):
-        return coded_itemsets(items, pairs, None), figures
+        return coded_itemsets(items, pairs, None)
     larger, level = mine_larger(level, singles, pairs, wanted, figures)
     sets = coded_itemsets(items, pairs, larger)
     if wanted and larger is not None:
         sets = with_sides(sets, io.read(level.scratch("coded")), items, wanted)
     if figures.get("raised_from"):
         sets = sets.filter(F.col(c.COUNT) >= level.min_count)
-    return sets, figures
+    return sets
 
 
 def mine_pairs(level: Level, singles: pd.DataFrame, figures: dict[str, Any]) -> int:
-    """Write scratch `coded` and `pairs`, unless it is plain that there is no pair; how many there are."""
+    """Write scratch `coded` and `pairs`, unless it is plain that there is no pair; how many there are.
+
+    Raises:
+        TooManyPairs: more than `mine.max_pairs` are expected, before any is counted; or there are more.
+    """
     io, name, n_items = level.io, level.name, len(singles)
     if n_items < PAIR:
         return 0
@@ -93,14 +138,16 @@ def mine_pairs(level: Level, singles: pd.DataFrame, figures: dict[str, Any]) -> 
     figures["pair_cells"] = Work.of(written).cells
     if written.rows < level.min_count:
         return 0
+    check_expected_pairs(level, singles, cells=figures["pair_cells"], figures=figures)
     coded = io.read(level.scratch("coded")).coalesce(partitions)
     pairs = local_pairs(coded, rows=written.rows, n_items=n_items, min_count=level.min_count)
     if not is_one_block(entries, partitions):
-        io.write(level.scratch("local_pairs"), pairs, doing=f"finding candidate pairs ({name})")
+        local = io.write(level.scratch("local_pairs"), pairs, doing=f"finding candidate pairs ({name})")
         candidates = io.read(level.scratch("local_pairs")).select(A, B).distinct()
         found = on_driver(
-            level, candidates, what="candidate pairs", cells=figures["pair_cells"], singles=singles
-        )
+            level, candidates, what="candidate pairs", rows=local.rows // partitions,  # most are found in every one
+            cells=figures["pair_cells"], singles=singles,
+        )  # fmt: skip
         if not len(found):
             return 0
         pairs = count_pairs(coded, keys_of(found, n_items), n_items=n_items, min_count=level.min_count)
@@ -116,7 +163,9 @@ def mine_larger(
     only baskets with one of them are mined: see `templates.with_sides`.
     """
     io, name, n_items = level.io, level.name, len(singles)
-    found = on_driver(level, pairs, what="pairs", cells=figures["pair_cells"], singles=singles)
+    found = on_driver(
+        level, pairs, what="pairs", rows=figures["pairs"], cells=figures["pair_cells"], singles=singles
+    )
     coded = io.read(level.scratch("coded"))
     if wanted:
         coded = coded.filter(has_any(c.ITEMS, wanted))
@@ -126,7 +175,12 @@ def mine_larger(
         return None, level
     min_count = allowed_count(level, singles, found[c.COUNT], pruned.baskets, pruned.work, figures)
     if min_count > level.min_count:
-        figures |= {"raised_from": level.min_count, "mined_count": min_count}
+        figures.setdefault("raised_from", level.min_count)
+        figures |= {
+            "mined_count": min_count,
+            "items": int((singles[c.COUNT] >= min_count).sum()),
+            "pairs": int((found[c.COUNT] >= min_count).sum()),
+        }
         level = level._replace(min_count=min_count)
     is_bitmap = level.mine.engine == "bitmap"
     mined = bitmaps(level, pruned, n_items) if is_bitmap else grown(level, pruned, n_items, figures)
@@ -188,19 +242,21 @@ def basket_moments() -> dict[str, Column]:
 
 
 def on_driver(
-    level: Level, pairs: DataFrame, *, what: str, cells: int, singles: pd.DataFrame
+    level: Level, pairs: DataFrame, *, what: str, rows: int, cells: int, singles: pd.DataFrame
 ) -> pd.DataFrame:
     """Distinct pairs, with what else the table has, at most `mine.max_pairs`: for the workers' closures.
 
+    Where they are more, about `rows` says how many, and `cells` how many there are within baskets.
+
     Raises:
-        LimitError: there are more.
+        TooManyPairs: there are more.
     """
     limit = level.mine.max_pairs
     frame = level.io.to_driver(
         pairs.limit(limit + 1), limit=limit + 1, what=what, doing=f"collecting {what} ({level.name})"
     )
     if len(frame) > limit:
-        raise too_many_pairs(level, what, cells=cells, singles=singles)
+        raise too_many_pairs(level, what, rows=rows, cells=cells, singles=singles)
     return frame
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.errors import LimitError
+from basketlens.mine.expected_pairs import count_that_fits, expected_pairs
 from basketlens.mine.frequent import CODE
 from basketlens.mine.guard import Foreseen, foreseen, prefix_share, sampled_itemsets
 from basketlens.mine.probing import ladder
@@ -44,6 +45,48 @@ class Work(NamedTuple):
     def of(cls, written: Written) -> "Work":
         """From a write with `levels.basket_moments`."""
         return cls(int(written.measures["entries"] or 0), int(written.measures["cells"] or 0))
+
+
+class TooManyPairs(LimitError):
+    """More pairs than `mine.max_pairs`, foreseen or found; with `mine.over_limit = "raise"` the level is mined again.
+
+    Args:
+        message: for the user, when it is not.
+        next_count: baskets, above the count that was too low: what to try next.
+    """
+
+    def __init__(self, message: str, *, next_count: int) -> None:
+        super().__init__(message)
+        self.next_count = next_count
+
+
+def check_expected_pairs(level: Level, singles: pd.DataFrame, *, cells: int, figures: dict[str, Any]) -> None:
+    """Add `expected_pairs` to the figures, unless a lower count has done so.
+
+    Args:
+        level: as asked for.
+        singles: item_id, count, code of the frequent items, by code.
+        cells: pairs of items within the coded baskets.
+        figures: of the level.
+
+    Raises:
+        TooManyPairs: more than `mine.max_pairs` are expected.
+    """
+    counts, limit = singles[c.COUNT].to_numpy(), level.mine.max_pairs
+    expected = expected_pairs(counts, cells=cells, min_count=level.min_count)
+    figures.setdefault("expected_pairs", expected)
+    if expected <= limit:
+        return
+    fits = count_that_fits(counts, cells=cells, limit=limit)
+    left = expected_pairs(counts, cells=cells, min_count=fits)
+    raise TooManyPairs(
+        f"About {expected:,} pairs would be found at level {level.name} with min_count {level.min_count} if items had nothing"
+        f" to do with each other; mine.max_pairs is {limit:,}.\n"
+        + _largest(level, singles)
+        + f"  Next: with mine.min_count={fits} about {left:,} pairs are expected;"
+        ' mine.over_limit="raise" does that by itself, or raise mine.max_pairs',
+        next_count=fits,
+    )
 
 
 def allowed_count(
@@ -137,16 +180,19 @@ def expectations(
     ]
 
 
-def too_many_pairs(level: Level, what: str, *, cells: int, singles: pd.DataFrame) -> LimitError:
+def too_many_pairs(level: Level, what: str, *, rows: int, cells: int, singles: pd.DataFrame) -> TooManyPairs:
     """The error for more than `mine.max_pairs` pairs, with a count that is sure to fit.
 
-    A frequent pair takes `min_count` of the `cells`, so there are at most cells / min_count of them.
+    A frequent pair takes `min_count` of the `cells`, so there are at most cells / min_count of them.  That count is
+    mostly far too high.  What is tried next is higher by as much as the `rows` are too many, and by a quarter at least.
     """
     limit = level.mine.max_pairs
-    return LimitError(
+    return TooManyPairs(
         f"More than {limit:,} {what} at level {level.name} with min_count {level.min_count}; mine.max_pairs is {limit:,}.\n"
         + _largest(level, singles)
-        + f"  Next: raise mine.min_support or mine.min_count ({cells // limit + 1:,} is sure to fit), or mine.max_pairs"
+        + f"  Next: raise mine.min_support or mine.min_count (at {cells // limit + 1:,} all pairs are sure to fit;"
+        ' mine.over_limit="raise" raises it step by step until they do), or mine.max_pairs',
+        next_count=max(ladder(level.min_count, steps=2)[1], -(-level.min_count * rows // limit)),
     )
 
 

@@ -66,7 +66,7 @@ def as_findings(frame: pd.DataFrame, *, even: float | None) -> tuple[Finding, ..
 
 
 def _finding(row: dict[Any, Any], even: float | None) -> Finding:
-    attention = _number(row[c.ATTENTION])
+    attention = number(row[c.ATTENTION])
     return Finding(
         item=str(row[c.ITEM_NAME]),
         neighbor=str(row[c.NEIGHBOR_NAME]),
@@ -74,9 +74,9 @@ def _finding(row: dict[Any, Any], even: float | None) -> Finding:
         n_a=whole(row[c.N_A]),
         n_b=whole(row[c.N_B]),
         n=whole(row[c.N]),
-        confidence=_number(row[c.CONFIDENCE]),
-        lift=_number(row[c.LIFT]),
-        score=_number(row[c.SCORE]),
+        confidence=number(row[c.CONFIDENCE]),
+        lift=number(row[c.LIFT]),
+        score=number(row[c.SCORE]),
         multiple=attention / even if attention is not None and even else None,
         strength=float(row[c.STRENGTH]),
         kind=str(row[c.KIND]),
@@ -88,7 +88,8 @@ def whole(value: Any) -> int | None:
     return None if pd.isna(value) else int(value)
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """A measure from pandas, where null doubles are NaN."""
     return None if value is None or math.isnan(value) else float(value)
 
 

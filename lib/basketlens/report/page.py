@@ -34,6 +34,38 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """One rule, with names for ids; None is what is not known."""
+
+    antecedent: tuple[str, ...]
+    consequent: tuple[str, ...]
+    n_ab: int
+    n_a: int
+    confidence: float  # 0..1
+    lift: float
+    lift_low: float | None
+    lift_high: float | None
+    log10_q: float | None
+    customers: int | None
+    holdout_lift: float | None
+    extra_revenue: float | None  # currency of the receipts
+
+
+@dataclass(frozen=True)
+class RuleCounts:
+    """Rules of the page's level."""
+
+    rules: int
+    redundant: int  # say no more than a shorter one
+    uncertain: int  # of the others: q too high
+    held_out: int  # were measured again on held-out baskets
+    born: int  # against an earlier table of rules, this and the next three; all 0 when none was compared
+    died: int
+    moved: int
+    stable: int
+
+
+@dataclass(frozen=True)
 class Reason:
     """Rejected rows that have one reason."""
 
@@ -83,6 +115,8 @@ class PageData:
     substitutes: tuple[Finding, ...]
     newcomers: tuple[Finding, ...]
     plotted: tuple[Finding, ...]
+    rules: tuple[Rule, ...]
+    rule_counts: RuleCounts
     large_baskets: str | None = None  # one sentence; None when no basket was too large
 
 
@@ -147,6 +181,25 @@ def times(value: float | None, digits: int = 1) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.{digits if value >= 1 else max(digits, 2)}f}"  # noqa: PLR2004
 
 
+def tiny(log10: float | None) -> str:
+    """A probability from its logarithm: 0.012, 1e-12, <1e-300."""
+    if log10 is None:
+        return UNKNOWN
+    if log10 < -300:  # noqa: PLR2004 - near the end of what a double holds
+        return "<1e-300"
+    if log10 >= -3:  # noqa: PLR2004 - three digits say enough
+        return f"{10**log10:.3f}"
+    digit, _, power = f"{10**log10:.0e}".partition("e")
+    return f"{digit}e{int(power)}"
+
+
+def money(amount: float | None) -> str:
+    """1,234 or 5.60, in whatever currency; below 0 with a minus sign."""
+    if amount is None:
+        return UNKNOWN
+    return f"{amount:,.{0 if abs(amount) >= 100 else 2}f}".replace("-", "\N{MINUS SIGN}")  # noqa: PLR2004
+
+
 def share(part: float | None, whole: float | None) -> float | None:
     """The quotient, or None when either is unknown or the whole is empty."""
     return part / whole if part is not None and whole else None
@@ -161,6 +214,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(thousands=thousands, percent=percent, times=times)
+    environment.filters.update(thousands=thousands, percent=percent, times=times, tiny=tiny, money=money)
     environment.globals.update(share=share)
     return environment.get_template("page.html")

@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.masks import MASKS
-from basketlens.report import evidence, figures, findings
-from basketlens.report.page import Figures, Finding, PageData, render
+from basketlens.report import evidence, figures, findings, rules
+from basketlens.report.page import Figures, Finding, PageData, Rule, RuleCounts, render
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
 
@@ -78,6 +78,7 @@ def _page_data(io: StageIO, settings: Settings) -> PageData:
     reasons = figures.as_reasons(
         io.to_driver(figures.rejects_per_reason(rejects), limit=_REASONS, what="reasons", doing="counting rejects")
     ) if rejects is not None else ()  # fmt: skip
+    best, rule_counts = _rules(io, settings)
     return PageData(
         run_id=io.run_id,
         created_at=datetime.now(UTC),
@@ -90,7 +91,22 @@ def _page_data(io: StageIO, settings: Settings) -> PageData:
         substitutes=fetch(findings.substitutes(pairs, rows=short), short, "substitutes"),
         newcomers=fetch(rare, short, "newcomers"),
         plotted=fetch(findings.plotted(pairs, rows=_PLOTTED), _PLOTTED, "pairs for the plot"),
+        rules=best,
+        rule_counts=rule_counts,
         large_baskets=_large_baskets(io),
+    )
+
+
+def _rules(io: StageIO, settings: Settings) -> tuple[tuple[Rule, ...], RuleCounts]:
+    level, found, read = settings.report.level, io.read("rules"), settings.tables.read
+    # A user's own rules come without drift, and an earlier run's is not theirs.
+    has_drift = "rule_drift" in read or ("rules" not in read and io.has("rule_drift"))
+    drift = io.read("rule_drift") if has_drift else None
+    best = rules.with_names(rules.best(found, level=level, rows=_SHORT), io.read("items"), level=level)
+    frame = io.to_driver(best, limit=_SHORT, what="rules to show", doing="choosing rules")
+    row = rules.counts(found, drift, level=level)
+    return rules.as_rules(frame), rules.as_counts(
+        io.to_driver(row, limit=1, what="rows of figures", doing="counting rules")
     )
 
 

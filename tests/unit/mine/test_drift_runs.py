@@ -74,7 +74,7 @@ def test_rules_of_an_older_version_are_compared_with(spark, run, tmp_path):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        pytest.param(None, InputError, r"mine\.compare_with = '.*/earlier' cannot be read", id="not-there"),
+        pytest.param(None, InputError, r"mine\.compare_with = '.*/earlier' cannot be listed", id="not-there"),
         pytest.param(schemas.ITEMS, TableContractError, r"'rules' breaks its contract", id="no-rules"),
     ],
 )

@@ -11,11 +11,15 @@ TWINS = ["abcdefghij"] * 5 + [
 ] * 3  # 2 x 1,023 itemsets of three or more and less at 3 baskets, 1,023 at 5
 
 
-def mined(spark, folder, baskets, *assignments):
+def begun(spark, folder, baskets, *assignments):
     rows = [(f"b{i}", item) for i, basket in enumerate(baskets) for item in basket]
     lines = spark.createDataFrame(rows, "basket_id string, product_id string")
     settings = settings_in(folder, "mine.levels=['product']", "mine.min_confidence=1.0", *assignments)
-    io = LocalIO(spark, settings, {"lines": lines})
+    return LocalIO(spark, settings, {"lines": lines}), settings
+
+
+def mined(spark, folder, baskets, *assignments):
+    io, settings = begun(spark, folder, baskets, *assignments)
     stage.run(io, settings)
     return io, {"".join(r["items"]): r["count"] for r in io.read("itemsets").collect()}
 
@@ -60,6 +64,72 @@ def test_nothing_fits(spark, tmp_path):
             "mine.min_count=2",
             "mine.max_itemsets=100",
             "mine.engine=bitmap",
+        )
+
+
+SIGNS = [chr(0x4E00 + i) for i in range(46)]  # 1,035 pairs
+NESTED = [  # item 0x4E00 + i is in i baskets, always with all that are in more
+    [chr(0x4E00 + i) for i in range(60 - at, 60)] for at in range(60)
+]
+
+
+def tables(io):
+    return {name: sorted(map(str, io.read(name).collect())) for name in ("itemsets", "rules")}
+
+
+def test_more_pairs_than_may_be_are_foreseen_before_any_is_counted(spark, tmp_path):
+    io, settings = begun(spark, tmp_path, [SIGNS] * 10, "mine.min_count=9", "mine.max_pairs=1000")
+    with pytest.raises(LimitError) as stopped:  # each is expected in 45 / 46 of 10 baskets
+        stage.run(io, settings)
+    said = str(stopped.value)
+    assert "About 1,035 pairs would be found at level product with min_count 9 if items had nothing" in said
+    assert "Largest baskets: b0 (46 items)" in said
+    assert "with mine.min_count=10 about 0 pairs are expected" in said
+    written = {table for table, *_ in io.steps}
+    assert "coded_product" in written
+    assert not written & {"local_pairs_product", "pairs_product"}
+
+
+def test_where_the_pairs_foreseen_are_too_many_the_level_is_mined_with_a_higher_count(spark, tmp_path):
+    chosen = ("mine.max_pairs=1000", "mine.max_size=2")
+    io, _ = mined(spark, tmp_path / "raised", NESTED, "mine.min_count=5", *chosen, "mine.over_limit=raise")
+    figures = io.figures["levels"]["product"]
+    assert figures["raised_from"] == 5
+    assert figures["expected_pairs"] > 1000
+    assert 5 < figures["mined_count"] <= 60
+    direct, _ = mined(spark, tmp_path / "direct", NESTED, f"mine.min_count={figures['mined_count']}", *chosen)
+    own = direct.figures["levels"]["product"]
+    assert tables(io) == tables(direct)
+    assert len(tables(io)["rules"]) > 100
+    assert own["expected_pairs"] <= 1000, "the least count that fits was not taken"
+    assert figures | own == figures | {"expected_pairs": own["expected_pairs"]}
+
+
+def test_both_guards_raise_the_same_count(spark, tmp_path):
+    """At 2 baskets there are 1,125 pairs, at 3 still 350 sets, at 7 (the third step above 3) 175; nothing foresees the pairs."""
+    baskets = [SIGNS, SIGNS, *["klmnopqrst"] * 5, *["abcdefghij"] * 8]
+    chosen = ("mine.max_size=3", "mine.engine=bitmap", "mine.max_itemsets=300", "mine.max_pairs=1000")
+    direct, found = mined(spark, tmp_path / "direct", baskets, "mine.min_count=7", *chosen)
+    assert len(found) == 175
+    own = direct.figures["levels"]["product"]
+    for partitions in (0, 2):  # in two partitions the candidates are too many already
+        io, _ = mined(
+            spark, tmp_path / f"in{partitions}", baskets, "mine.min_count=2", "mine.over_limit=raise",
+            f"mine.partitions={partitions}", *chosen,
+        )  # fmt: skip
+        figures = io.figures["levels"]["product"]
+        assert tables(io) == tables(direct)
+        assert (figures["raised_from"], figures["mined_count"], figures["expected_pairs"]) == (2, 7, 190)
+        for name in ("items", "pairs", "larger", "itemsets", "rules"):
+            assert figures[name] == own[name], name
+
+
+def test_a_count_that_leaves_no_pair_is_no_answer(spark, tmp_path):
+    with pytest.raises(
+        LimitError, match=r"(?s)More than 1,000 pairs.*Raised to 3 by mine\.over_limit: no pair"
+    ):
+        mined(
+            spark, tmp_path, [SIGNS] * 2, "mine.min_count=2", "mine.max_pairs=1000", "mine.over_limit=raise"
         )
 
 

@@ -45,6 +45,7 @@ def test_figures_and_supports_are_of_all_baskets(spark, tmp_path):
             "product": {
                 "items": 3,
                 "pair_cells": 7,
+                "expected_pairs": 0,
                 "pairs": 3,
                 "pruned_baskets": 2,
                 "expected_itemsets": 7,
@@ -74,6 +75,6 @@ def test_more_pairs_than_the_driver_may_hold_are_refused(spark, tmp_path):
     basket = [chr(0x4E00 + i) for i in range(46)]  # 1,035 pairs
     with pytest.raises(
         LimitError,
-        match=r"(?s)More than 1,000 pairs.*Largest baskets: b0 \(46 items\).*mine\.min_support.*\(3 is sure to fit",
+        match=r"(?s)More than 1,000 pairs.*Largest baskets: b0 \(46 items\).*mine\.min_support.*\(at 3 all pairs are sure to fit",
     ):
         mined(spark, tmp_path, [basket, basket], "mine.max_pairs=1000")

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from basketlens import schemas
-from basketlens.report.page import Figures, Finding, PageData
+from basketlens.report.page import Figures, Finding, PageData, Rule, RuleCounts
 
 
 class Rows:
@@ -84,6 +84,20 @@ FIGURES = Figures(
     links=60,
     linked_items=30,
 )
+RULE = Rule(
+    antecedent=("bread", "tea"),
+    consequent=("jam",),
+    n_ab=40,
+    n_a=160,
+    confidence=0.25,
+    lift=5.0,
+    lift_low=3.1,
+    lift_high=8.06,
+    log10_q=-12.2,
+    customers=35,
+    holdout_lift=None,
+    extra_revenue=1234.5,
+)
 PAGE = PageData(
     run_id="20250131T040000-9f2c",
     created_at=datetime(2025, 1, 31, 4, 0, tzinfo=UTC),
@@ -96,6 +110,10 @@ PAGE = PageData(
     substitutes=(),
     newcomers=(),
     plotted=(FINDING,),
+    rules=(RULE,),
+    rule_counts=RuleCounts(
+        rules=12, redundant=4, uncertain=1, held_out=7, born=1, died=2, moved=3, stable=1234
+    ),
 )
 
 

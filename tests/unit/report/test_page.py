@@ -4,8 +4,21 @@ from html.parser import HTMLParser
 
 import pytest
 
-from basketlens.report.page import UNKNOWN, PageData, Reason, example, percent, render, scatter, share, times
-from tests.unit.report.conftest import FIGURES, FINDING, PAGE
+from basketlens.report.page import (
+    UNKNOWN,
+    PageData,
+    Reason,
+    RuleCounts,
+    example,
+    money,
+    percent,
+    render,
+    scatter,
+    share,
+    times,
+    tiny,
+)
+from tests.unit.report.conftest import FIGURES, FINDING, PAGE, RULE
 
 HOSTILE = "<script>alert(1)</script> & \"double\" 'single' </title></svg>"
 
@@ -48,11 +61,12 @@ def test_hostile_names_stay_text_everywhere():
     hostile = replace(
         PAGE, run_id=HOSTILE, level=HOSTILE, reasons=(Reason(HOSTILE, 3),),
         top=(pair,), substitutes=(pair,), newcomers=(pair,), plotted=(pair,),
+        rules=(replace(RULE, antecedent=(HOSTILE, HOSTILE), consequent=(HOSTILE,)),),
     )  # fmt: skip
-    seen, plain = Reader(render(hostile)), Reader(render(replace(hostile, **{k: getattr(PAGE, k) for k in ("run_id", "level")}, top=(FINDING,), substitutes=(FINDING,), newcomers=(FINDING,), plotted=(FINDING,), reasons=(Reason("plain", 3),))))  # fmt: skip
+    seen, plain = Reader(render(hostile)), Reader(render(replace(hostile, **{k: getattr(PAGE, k) for k in ("run_id", "level")}, top=(FINDING,), substitutes=(FINDING,), newcomers=(FINDING,), plotted=(FINDING,), reasons=(Reason("plain", 3),), rules=(RULE,))))  # fmt: skip
     assert [tag for tag, _ in seen.tags] == [tag for tag, _ in plain.tags]
     assert [sorted(attrs) for _, attrs in seen.tags] == [sorted(attrs) for _, attrs in plain.tags]
-    assert seen.text.count(HOSTILE) >= 10
+    assert seen.text.count(HOSTILE) >= 13
 
 
 def test_nothing_is_fetched_from_elsewhere():
@@ -103,16 +117,45 @@ def test_figures_and_quality_are_shown():
         assert re.sub(r"\s", "", part) in re.sub(r"\s", "", shown), part
 
 
+def test_rules_are_shown_with_what_speaks_for_them():
+    shown = text_of(PAGE)
+    assert "bread and tea then jam40of 16025%5.03.1 to 8.16e-1335not seen again1,234" in shown.replace(
+        "\n", ""
+    )
+    assert (
+        "Left out are 4 of all 12 rules, because a shorter rule says as much, and 1 more that may be luck"
+        in shown
+    )
+    assert "1 are new, 2 are gone, 3 have moved by more than chance explains, 1,234 are as they were" in shown
+    assert "corrected for every rule that could have been found" in shown
+
+
+def test_what_no_rule_has_is_no_column():
+    bare = replace(RULE, customers=None, extra_revenue=None)
+    shown = text_of(replace(PAGE, rules=(bare,), rule_counts=RuleCounts(12, 4, 1, 0, 0, 0, 0, 0)))
+    for gone in ("Customers", "Held out", "Extra revenue", "Against the earlier table"):
+        assert gone not in shown
+    assert "First the rules that are surest" in shown
+    none = text_of(replace(PAGE, rules=(), rule_counts=RuleCounts(12, 8, 4, 0, 0, 0, 0, 0)))
+    assert (
+        "None of the 12 rules at this level is shown: 8 say no more than a shorter rule, and 4 may be luck"
+        in none
+    )
+
+
 def test_an_empty_run_still_gives_a_page():
     empty = replace(
         FIGURES, lines=0, kept_rows=0, lines_with_customer=0, first_sale=None, last_sale=None, rejected=None, products=0,
         products_without_category=0, items=0, items_sold=0, baskets=None, itemsets=0, largest_itemset=None, rules=0,
         links=0, linked_items=0,
     )  # fmt: skip
-    shown = text_of(replace(PAGE, figures=empty, top=(), plotted=()))
+    shown = text_of(
+        replace(PAGE, figures=empty, top=(), plotted=(), rules=(), rule_counts=RuleCounts(*[0] * 8))
+    )
     assert "No pair was bought together often enough" in shown
     assert "Period of salesnot known" in shown
     assert "None: no pair reached the mining threshold" in shown
+    assert "None: no rule at this level" in shown
 
 
 def test_what_is_not_known_is_a_dash_and_sorts_as_unknown():
@@ -158,6 +201,20 @@ def test_percent(share, text):
 )
 def test_times(factor, text):
     assert times(factor) == text
+
+
+@pytest.mark.parametrize(("log10", "text"), [
+    (None, UNKNOWN), (-1e6, "<1e-300"), (-300.0, "1e-300"), (-12.01, "1e-12"), (-4.02, "1e-4"), (-1.92, "0.012"), (0.0, "1.000"),
+])  # fmt: skip
+def test_tiny(log10, text):
+    assert tiny(log10) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(None, UNKNOWN), (1234.5, "1,234"), (5.6, "5.60"), (-12.0, "\N{MINUS SIGN}12.00")]
+)
+def test_money(amount, text):
+    assert money(amount) == text
 
 
 @pytest.mark.parametrize(

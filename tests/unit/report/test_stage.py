@@ -1,3 +1,4 @@
+import re
 from datetime import datetime
 
 import pytest
@@ -8,6 +9,23 @@ from basketlens.serve import stage as serve
 from basketlens.stage_io import Written
 
 COUNTS = {("a",): 200, ("b",): 100, ("c",): 80, ("a", "b"): 50, ("a", "c"): 40}
+
+
+PLAIN = {
+    "level": "name", "antecedent": ["a"], "consequent": ["b"], "n_ab": 50, "n_a": 200, "n_b": 100, "n": 1000, "confidence": 0.25,
+    "lift": 2.5, "lift_low": 2.0, "lift_high": 3.0, "q_value": 1e-9, "log10_q": -9.0, "is_redundant": False,
+}  # fmt: skip
+RULES = [
+    PLAIN | {"extra_revenue": 7.0},
+    PLAIN
+    | {"antecedent": ["b"], "consequent": ["a"], "extra_revenue": 9.0},  # of the same items, and worth more
+    PLAIN
+    | {"antecedent": ["b", "c"], "consequent": ["a"], "n_ab": 40, "extra_revenue": 20.0, "q_value": 0.06},
+    PLAIN
+    | {"antecedent": ["b", "zz"], "consequent": ["c"], "n_ab": 30, "extra_revenue": 8.0},  # zz has no name
+    PLAIN | {"antecedent": ["a", "c"], "consequent": ["b"], "extra_revenue": 99.0, "is_redundant": True},
+    PLAIN | {"antecedent": ["c"], "consequent": ["d"], "level": "product", "extra_revenue": 99.0},
+]
 
 
 class MemoryIO:
@@ -48,7 +66,8 @@ def done(rows):
     vectors = {"a": [1.0, 0.0], "b": [0.6, 0.8], "c": [0.0, 1.0], "d": [0.8, 0.6]}
     io = MemoryIO({
         "itemsets": rows.itemsets(COUNTS, n=1000),
-        "rules": rows.of(schemas.RULES),
+        "rules": rows.of(schemas.RULES, *RULES),
+        "rule_drift": rows.of(schemas.RULE_DRIFT, {"level": "name", "status": "born"}, {"level": "product", "status": "died"}),
         "links": rows.links(("a", "b", 0.4, 0.4), ("d", "a", 0.5, 0.6)),
         "link_stats": rows.link_stats(dict.fromkeys(names, 1.5)),
         "items": rows.items(names),
@@ -90,6 +109,17 @@ def test_the_page_says_what_the_last_mining_did_with_large_baskets(done):
 def test_the_page_is_written_with_names_escaped(done):
     assert "&lt;b&gt;read" in done.page
     assert "<b>read" not in done.page
+
+
+def test_the_page_shows_the_best_rules_that_are_findings(done):
+    """Not what is redundant, likely luck or of another level; the two directions of a pair once."""
+    table = re.search(r'<table id="best-rules">(.*?)</table>', done.page, re.DOTALL)[1]
+    sides = re.findall(r'<th scope="row">(.*?)</th>', table)
+    shown = [" ".join(re.sub("<[^>]*>", " ", side).split()) for side in sides]
+    assert shown == ["&lt;b&gt;read then Ale", "&lt;b&gt;read and zz then Cheese"]
+    assert "Left out are 1 of all 5 rules" in done.page
+    assert "and 1 more that may be luck" in done.page
+    assert "Against the earlier table of rules: 1 are new, 0 are gone, 0 have moved" in done.page
 
 
 def test_the_summary_gets_the_strongest_pairs_and_the_place_of_the_page(done):
