@@ -23,7 +23,9 @@ def published(spark, root, vectors, *, partitions=1, groups=None, projections=No
     embeddings = [(i, i, [float(x) for x in v], "digest") for i, v in zip(ids, vectors, strict=True)]
     io.given("items", spark.createDataFrame(items[::-1], schemas.ITEMS).repartition(partitions))
     io.given("products", spark.createDataFrame([], schemas.PRODUCTS))
-    io.given("embeddings", spark.createDataFrame(embeddings, schemas.EMBEDDINGS).repartition(partitions))
+    io.given(
+        "embeddings", spark.createDataFrame(embeddings, schemas.EMBEDDINGS_INPUT).repartition(partitions)
+    )
     if projections is not None:
         rows = [(i, *(part.tolist() for part in row)) for i, row in zip(ids, projections, strict=False)]
         io.given("projections", spark.createDataFrame(rows, schemas.PROJECTIONS))

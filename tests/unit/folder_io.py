@@ -52,6 +52,11 @@ class FolderIO:
         paths = [str(self.root / "staging" / name / str(number)) for number in range(len(parts))]
         return self.spark.read.schema(parts[0].schema).parquet(*paths)
 
+    def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str):
+        frame = df.toPandas()
+        assert len(frame) <= limit
+        return frame
+
     def log(self, name: str, rows) -> None:
         contract = CONTRACTS[name]
         values = [tuple(row[column] for column in contract.names) for row in rows]

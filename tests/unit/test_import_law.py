@@ -17,6 +17,7 @@ READERS = {
     "settings_files.py",
     "privacy_key.py",
     "adapter.py",
+    "checkpoints.py",
     "fingerprint.py",
     "publishing.py",
 }

@@ -61,15 +61,15 @@ def run(io: StageIO, settings: Settings) -> None:
     if embedded is not None and not figures["embedded"]:
         vectors = embedded
     else:
-        work = _embed_new(io, settings, digest, names=figures["embedded"])
+        work = _embed_new(io, settings, digest, names=figures["embedded"], reused=figures["reused"])
         new = io.read("new_embeddings").select(*schemas.EMBEDDINGS.names)
         vectors = new if embedded is None else embedded.unionByName(new)
     io.write("embeddings", vectors, doing="joining old and new vectors")
     io.note(**figures, model=digest, **work)
 
 
-def _embed_new(io: StageIO, settings: Settings, digest: str, *, names: int) -> dict[str, Any]:
-    """Write `new_embeddings`; figures of the work."""
+def _embed_new(io: StageIO, settings: Settings, digest: str, *, names: int, reused: int) -> dict[str, Any]:
+    """Write `new_embeddings`; figures of the work.  Names that fail beside others that do not stop no run."""
     partitions = settings.embed.partitions or io.cores
     new_names = io.read("names").filter(IS_NEW)
     vectors = embed_names(new_names, settings.embed, digest=digest, partitions=partitions)
@@ -80,7 +80,7 @@ def _embed_new(io: StageIO, settings: Settings, digest: str, *, names: int) -> d
     measured, wall = written.measures, time.monotonic() - began
     if not written.rows:
         return {"device": "none"}
-    if measured["failed"] == written.rows:
+    if measured["failed"] == written.rows and not reused:
         raise InputError(
             f"None of {written.rows:,} names could be embedded by embed.model = '{settings.embed.model}'.\n"
             f"  First: {measured['first_error']}"
