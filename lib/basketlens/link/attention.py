@@ -1,5 +1,7 @@
 """Exact softmax attention of queries over streamed keys; the matrix of scores never exists."""
 
+from typing import Final
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,8 @@ from basketlens.link.precision import operands
 from basketlens.link.shard import Shard
 from basketlens.link.softmax import Partial, merge
 from basketlens.link.tiles import tile_of
+
+UNSHIFTED: Final = 30.0  # e^30 is 1e13: a billion of them, and one e^-30, fit float32
 
 
 def attend(
@@ -74,7 +78,10 @@ def _attend_tile(
     of = operands(queries, shard, scale=scale)
     candidates = Candidates(queries, shard, scale=scale, top=top, margin=2 * of.error)
     is_half = of.queries.dtype == torch.bfloat16
-    maximum = of.queries.new_full((n,), HIDDEN, dtype=torch.float32 if is_half else None)
+    # Small scores need no running maximum: e^score stays well inside the range of float32.
+    is_small = of.reach <= UNSHIFTED
+    start_at = 0.0 if is_small else HIDDEN
+    maximum = of.queries.new_full((n,), start_at, dtype=torch.float32 if is_half else None)
     total = torch.zeros_like(before.total)
     weighted, context = torch.zeros_like(total), torch.zeros_like(before.context)
     _, width = tile_of(top, on_gpu=queries.is_cuda)
@@ -90,15 +97,19 @@ def _attend_tile(
         own = ((self_at >= start) & (self_at < start + s.shape[1])).nonzero()[:, 0]
         s[own, self_at[own] - start] = HIDDEN
         candidates.add(s, start)
-        old, maximum = maximum, torch.maximum(maximum, s.amax(dim=1))
-        e = (s - maximum[:, None]).exp_()  # (n, width)
-        carried = (old.double() - maximum.double()).exp()
+        if is_small:
+            e = s.exp()  # (n, width)
+            carried = torch.ones_like(total)
+        else:
+            old, maximum = maximum, torch.maximum(maximum, s.amax(dim=1))
+            e = (s - maximum[:, None]).exp_()
+            carried = (old.double() - maximum.double()).exp()
         total = total * carried + e.sum(dim=1).double()
         if shard.values is not None:
             mean = e @ shard.values[start : start + width].to(e.dtype)  # (n, w)
             context = context * carried[:, None] + mean.double()
         weighted = weighted * carried + e.mul_(s).sum(dim=1).double()
-    is_empty = maximum <= HIDDEN / 2  # no key but hidden ones
+    is_empty = (total == 0) | (maximum <= HIDDEN / 2)  # no key but hidden ones
     scores, at = candidates.strongest()
     return Partial(
         maximum.double().masked_fill(is_empty, -torch.inf),

@@ -28,6 +28,7 @@ class Operands(NamedTuple):
     queries: Tensor  # (n, d) with the scale in it: float32, float64 or bfloat16
     keys: Tensor  # (m, d) float32 or bfloat16
     error: float  # no score is further off
+    reach: float  # no score, but a hidden one, is larger, nor lower than its negative
 
 
 def operands(queries: Tensor, shard: Shard, *, scale: float) -> Operands:
@@ -49,7 +50,7 @@ def operands(queries: Tensor, shard: Shard, *, scale: float) -> Operands:
             "  Next: lower link.scale, or the lengths and biases in `projections`"
         )
     if reach > PRECISE_FROM:
-        return Operands(queries.double() * scale, shard.vectors, _SLACK * (d + 8) * _FP64 * reach)
+        return Operands(queries.double() * scale, shard.vectors, _SLACK * (d + 8) * _FP64 * reach, reach)
     scaled = queries * scale
     flushed = d * _SMALLEST * (1 + scale * length + shard.longest)
     error = _SLACK * ((d + 8) * _FP32 * reach + flushed)
@@ -57,5 +58,5 @@ def operands(queries: Tensor, shard: Shard, *, scale: float) -> Operands:
         halves, residual = halved(scaled)
         lost = residual * shard.longest + scale * length * (shard.residual + _BF16 * shard.longest)
         if error + _SLACK * lost <= HALF_ERROR:
-            return Operands(halves, shard.halves, error + _SLACK * lost)
-    return Operands(scaled, shard.vectors, error)
+            return Operands(halves, shard.halves, error + _SLACK * lost, reach)
+    return Operands(scaled, shard.vectors, error, reach)
