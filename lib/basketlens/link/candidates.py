@@ -103,8 +103,10 @@ class Candidates:
         """Scores in float64; the reduction of a pair is the same wherever the pair stands."""
         exact = self._queries.new_empty(len(rows), dtype=torch.float64)
         for i in range(0, len(exact), RESCORED):
-            q = self._queries[rows[i : i + RESCORED]].double()
-            exact[i : i + RESCORED] = q.mul_(self._shard.vectors[at[i : i + RESCORED]]).sum(dim=1)
+            # index_select copies whole rows; indexing with [] goes number by number.
+            q = self._queries.index_select(0, rows[i : i + RESCORED]).double()
+            k = self._shard.vectors.index_select(0, at[i : i + RESCORED])
+            exact[i : i + RESCORED] = q.mul_(k).sum(dim=1)
         exact *= self._scale
         return exact if self._shard.bias is None else exact + self._shard.bias[at]
 
