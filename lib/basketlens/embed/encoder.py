@@ -20,11 +20,7 @@ from basketlens.errors import InputError
 BATCH_TOKENS: Final = {"cpu": 4096, "cuda": 65536}  # stays in a processor's cache; keeps a GPU's cores busy
 _NOT_FINITE: Final = "the model's values are not finite"
 
-
-class Tokens(NamedTuple):
-    """Names as the model reads them."""
-
-    ids: Sequence[Sequence[int]]  # one list per name
+Tokens = Sequence[Sequence[int]]  # numbers of the vocabulary, one list per name
 
 
 class Encoded(NamedTuple):
@@ -90,16 +86,15 @@ class Encoder:
     def tokenized(self, names: Sequence[str]) -> Tokens:
         """Names as numbers of the vocabulary; may run in another thread than `encode`."""
         prompted = [self.options.prompt + name for name in names]
-        return Tokens([encoding.ids for encoding in self._tokenizer.encode_batch(prompted)])
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(prompted)]
 
-    def encode(self, tokens: Tokens, *, batch_tokens: int = 0) -> Encoded:
+    def encode(self, ids: Tokens, *, batch_tokens: int = 0) -> Encoded:
         """One vector per name, in the order given.  A name that the model cannot take does not stop the others.
 
         Args:
-            tokens: from `tokenized`.
+            ids: from `tokenized`.
             batch_tokens: tokens of one forward pass, padding included; 0 = what suits the device.
         """
-        ids = tokens.ids
         errors = self._unreadable(ids)
         good = [i for i in range(len(ids)) if i not in errors]
         budget = batch_tokens or BATCH_TOKENS[self.device.split(":")[0]]
@@ -129,7 +124,7 @@ class Encoder:
             vectors[i] = 0
         return Encoded(vectors, errors, sum(lengths), padded, flops)
 
-    def _unreadable(self, ids: Sequence[Sequence[int]]) -> dict[int, str]:
+    def _unreadable(self, ids: Tokens) -> dict[int, str]:
         """Names that no batch may hold: on a GPU one number beyond the vocabulary stops the process."""
         errors = {}
         for i, name in enumerate(ids):
@@ -139,7 +134,7 @@ class Encoder:
                 errors[i] = f"token {max(name)} is beyond the model's vocabulary of {self._vocabulary}"
         return errors
 
-    def _vectors(self, ids: Sequence[Sequence[int]]) -> Tensor:
+    def _vectors(self, ids: Tokens) -> Tensor:
         """(names, width) float32 on the device; the first name is the longest."""
         lengths = torch.tensor([len(name) for name in ids])
         longest = int(lengths[0])

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from basketlens.embed.arithmetic import has_bf16
 from basketlens.embed.batches import batches
-from basketlens.embed.encoder import Encoder, Tokens
+from basketlens.embed.encoder import Encoder
 from basketlens.embed.options import EncoderOptions
 from basketlens.errors import InputError
 from basketlens.locations import resolve
@@ -148,7 +148,7 @@ def test_a_name_that_fails_alone_stops_no_other(encoder, names, vectors):
             raise RuntimeError("no kernel for this one")
 
     tokens = encoder.tokenized([*names, "zucchini"])
-    poison = tokens.ids[-1][1]
+    poison = tokens[-1][1]
     handle = encoder._model.register_forward_pre_hook(fails, with_kwargs=True)
     try:
         made = encoder.encode(tokens, batch_tokens=4096)
@@ -161,7 +161,7 @@ def test_a_name_that_fails_alone_stops_no_other(encoder, names, vectors):
 
 
 def test_what_the_model_cannot_read_is_an_error_of_its_own(encoder):
-    made = encoder.encode(Tokens([[101, 2501, 102], [], [101, 999_999, 102]]))
+    made = encoder.encode([[101, 2501, 102], [], [101, 999_999, 102]])
     assert made.errors == {
         1: "the tokenizer makes no token of it",
         2: "token 999999 is beyond the model's vocabulary of 30522",

@@ -41,15 +41,15 @@ def test_poolings_agree_with_one_name_at_a_time(tmp_path, make, names, automatic
     for pooling, choose in of_state.items():
         encoder = load(folder, pooling=pooling, normalize=False)
         tokens = encoder.tokenized(names)
-        assert len({len(ids) for ids in tokens.ids}) > 1
+        assert len({len(ids) for ids in tokens}) > 1
         made = encoder.encode(tokens, batch_tokens=4096).vectors  # one batch, with padding
-        for ids, vector in zip(tokens.ids, made, strict=True):
+        for ids, vector in zip(tokens, made, strict=True):
             assert vector == pytest.approx(choose(states(folder, ids)).numpy(), abs=1e-5)
 
 
 def test_chinese_names_are_not_all_unknown(tmp_path):
     encoder = load(tiny_chinese_bert(tmp_path / "model"))
-    first, second, *_ = encoder.tokenized(CHINESE).ids
+    first, second, *_ = encoder.tokenized(CHINESE)
     assert 1 not in first  # [UNK]
     assert first != second
     made = encoder.probe(CHINESE)
@@ -71,7 +71,7 @@ def test_roberta_has_fewer_positions_than_it_says(tmp_path):
     encoder = load(folder)
     made = encoder.encode(encoder.tokenized(["tea " * 40, "tea"]))
     assert made.errors == {}
-    assert made.tokens == 16 + len(encoder.tokenized(["tea"]).ids[0])
+    assert made.tokens == 16 + len(encoder.tokenized(["tea"])[0])
 
 
 @pytest.mark.parametrize(("modes", "pooling"), [
