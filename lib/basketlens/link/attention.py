@@ -9,7 +9,7 @@ from basketlens.link.candidates import HIDDEN, Candidates
 from basketlens.link.precision import operands
 from basketlens.link.shard import Shard
 from basketlens.link.softmax import Partial, merge
-from basketlens.link.tiles import tile_of
+from basketlens.link.tiles import PANEL_TILES, tile_of
 
 UNSHIFTED: Final = 30.0  # e^30 is 1e13: a billion of them, and one e^-30, fit float32
 
@@ -51,12 +51,14 @@ def attend(
     (n, d), (m, width) = queries.shape, shard.vectors.shape
     if d != width:
         raise ValueError(f"queries are {n}x{d} but keys are {m}x{width}: both must come from one model.")
-    rows, _ = tile_of(seen.scores.shape[1], on_gpu=queries.is_cuda)
+    rows, width = tile_of(seen.scores.shape[1], on_gpu=queries.is_cuda)
+    # Memory is asked for once: fresh pages cost more than what is computed in them.
+    room = queries.new_empty(PANEL_TILES + 1, min(n, rows) * min(m, width))
     for i in range(0, n, rows):
         tile = slice(i, i + rows)
         before = Partial(*(part[tile] for part in seen))
         own_groups = groups[tile] if groups is not None else None
-        found = _attend_tile(before, queries[tile], shard, self_at[tile], scale, own_groups, within)
+        found = _attend_tile(before, queries[tile], shard, self_at[tile], scale, own_groups, within, room)
         if before.total.any():
             found = merge(before, found)
         for part, value in zip(before, found, strict=True):
@@ -71,6 +73,7 @@ def _attend_tile(
     scale: float,
     groups: Tensor | None,
     within: bool | None,
+    room: Tensor,
 ) -> Partial:
     """What a tile of queries learns from the shard alone."""
     n = len(queries)
@@ -80,15 +83,20 @@ def _attend_tile(
     is_half = of.queries.dtype == torch.bfloat16
     # Small scores need no running maximum: e^score stays well inside the range of float32.
     is_small = of.reach <= UNSHIFTED
+    if room.dtype != (wanted := torch.float32 if is_half else of.queries.dtype):
+        room = room.to(wanted)
     start_at = 0.0 if is_small else HIDDEN
     maximum = of.queries.new_full((n,), start_at, dtype=torch.float32 if is_half else None)
     total = torch.zeros_like(before.total)
     weighted, context = torch.zeros_like(total), torch.zeros_like(before.context)
     _, width = tile_of(top, on_gpu=queries.is_cuda)
-    for start in _starts(shard, groups, within, width):
-        s = of.queries @ of.keys[start : start + width].T.to(of.queries.dtype)  # (n, width)
+    for i, start in enumerate(_starts(shard, groups, within, width)):
+        keys = of.keys[start : start + width].T.to(of.queries.dtype)
+        s = room[i % PANEL_TILES, : n * keys.shape[1]].view(n, -1)
         if is_half:
-            s = s.float()
+            s.copy_(of.queries @ keys)
+        else:
+            torch.mm(of.queries, keys, out=s)
         if shard.bias is not None:
             s += shard.bias[start : start + width]
         if within is not None and groups is not None and shard.groups is not None:
@@ -98,7 +106,7 @@ def _attend_tile(
         s[own, self_at[own] - start] = HIDDEN
         candidates.add(s, start)
         if is_small:
-            e = s.exp()  # (n, width)
+            e = torch.exp(s, out=room[PANEL_TILES, : s.numel()].view(n, -1))
             carried = torch.ones_like(total)
         else:
             old, maximum = maximum, torch.maximum(maximum, s.amax(dim=1))

@@ -7,7 +7,7 @@ import math
 from typing import Final, NamedTuple
 
 from basketlens.errors import SettingsError
-from basketlens.link.tiles import PAGE_LINKS, RESCORED, room_for, tile_of, widest_row
+from basketlens.link.tiles import PAGE_LINKS, PANEL_TILES, RESCORED, room_for, tile_of, widest_row
 
 MIB: Final = 1 << 20
 ID_BYTES: Final = 64  # an item's id as Arrow has it, and its place in a hash table
@@ -76,7 +76,9 @@ def fixed_bytes(load: Load) -> int:
     """Of a tile with its candidates, a page of results, and the batches on their way in."""
     rows, keys = tile_of(load.top)
     candidates = rows * widest_row(load.top) + room_for(load.top, rows) + rows * keys
-    scores = 4 * 8 * rows * keys  # scores, their exponentials, and what becomes of either
+    scores = (
+        4 * (PANEL_TILES + 8) * rows * keys
+    )  # scores of a panel, exponentials of a tile, and what becomes of them
     ranked = 32 * rows * widest_row(load.top)  # scores and positions as a table, and sorted
     of_candidates = 3 * 20 * candidates  # row, key and score: gathered, in order, and those kept
     vectors = 8 * load.width * (3 * RESCORED + keys + rows) + 3 * 8 * rows * load.context

@@ -2,6 +2,10 @@
 
 A key is a candidate when its score in the softmax's precision reaches the query's floor: the best lower bound yet
 of its `top`-th best score, less what rounding may have cost.  Few keys do, and only those are ranked exactly.
+
+The floor comes from the largest score of each group of neighbouring keys: the `top`-th largest of these is reached by
+`top` keys.  That is one quick pass over the scores, and the only one over most of them: tiles are kept until a panel
+of them has raised the floor, and then just the groups that reach it are looked into.
 """
 
 from typing import Final
@@ -10,7 +14,7 @@ import torch
 from torch import Tensor
 
 from basketlens.link.shard import Shard
-from basketlens.link.tiles import RESCORED, room_for, widest_row
+from basketlens.link.tiles import PANEL_TILES, RESCORED, group_width, room_for, widest_row
 
 # Score of a query with itself or a key that a mask hides.  Not -inf: 0 * -inf would be NaN; nor lower: a tile of
 # hidden keys is summed in float32.
@@ -29,24 +33,51 @@ class Candidates:
         self._scores = queries.new_empty(0)
         self._new: list[tuple[Tensor, Tensor, Tensor]] = []
         self._room = self._limit = room_for(top, len(queries))
-        self._is_fresh = True
+        self._tiles: list[tuple[Tensor, Tensor, int]] = []  # scores, largest per group, first key
+        self._best = queries.new_empty((len(queries), 0))  # (n, up to top), largest scores of groups
 
     def add(self, s: Tensor, start: int) -> None:
-        """Look at the scores (n, width) of the keys from row `start` on; rows must ascend."""
-        if self._is_fresh and s.shape[1] > self._top:
-            self._raise_floor(s.topk(self._top, dim=1).values[:, -1])
-        self._is_fresh = False
-        rows, at = where(s >= self._floor[:, None])
-        self._new.append((rows, at + start, s[rows, at]))
-        self._room -= len(rows)
-        if self._room < 0:
-            self._compact()
+        """Look at the scores (n, width) of the keys from row `start` on; rows must ascend.  `s` must not change after."""
+        per_group = group_width(self._top)
+        if s.shape[1] % per_group:
+            s = torch.nn.functional.pad(s, (0, -s.shape[1] % per_group), value=HIDDEN)
+        largest = s.view(len(s), -1, per_group).amax(dim=2) if per_group > 1 else s
+        self._tiles.append((s, largest, start))
+        if len(self._tiles) == PANEL_TILES:
+            self._look()
 
     def strongest(self) -> tuple[Tensor, Tensor]:
         """Scores (n, top) float64, descending, and rows of the keys (n, top); -inf and -1 where there are fewer."""
+        self._look()
         self._compact()
         exact, at = self._by_row(self._rescored(self._rows, self._at), -torch.inf)
         return first_per_row(exact, at, top=self._top)
+
+    def _look(self) -> None:
+        """Find the candidates of the tiles since the last look."""
+        best = torch.cat([self._best, *(largest for _, largest, _ in self._tiles)], dim=1)
+        if best.shape[1] >= self._top:
+            best = best.topk(self._top, dim=1).values
+            self._raise_floor(best[:, -1])
+        self._best = best
+        for s, largest, start in self._tiles:
+            self._gather_from(s, largest, start)
+        self._tiles = []
+
+    def _gather_from(self, s: Tensor, largest: Tensor, start: int) -> None:
+        """Keep what reaches the floor."""
+        rows, groups = where(largest >= self._floor[:, None])
+        scores, at = largest[rows, groups], groups
+        if s.shape != largest.shape:
+            # index_select copies whole rows; indexing with [] goes number by number.
+            at = rows * largest.shape[1] + groups
+            inside = s.view(largest.numel(), -1).index_select(0, at)  # (groups found, keys of a group)
+            which, places = where(inside >= self._floor[rows, None])
+            scores, at, rows = inside[which, places], groups[which] * inside.shape[1] + places, rows[which]
+        self._new.append((rows, at + start, scores))
+        self._room -= len(rows)
+        if self._room < 0:
+            self._compact()
 
     def _raise_floor(self, bound: Tensor) -> None:
         self._floor = torch.maximum(self._floor, bound - self._margin)
@@ -101,12 +132,17 @@ class Candidates:
 
     def _rescored(self, rows: Tensor, at: Tensor) -> Tensor:
         """Scores in float64; the reduction of a pair is the same wherever the pair stands."""
+        vectors, d = self._shard.vectors, self._queries.shape[1]
         exact = self._queries.new_empty(len(rows), dtype=torch.float64)
-        for i in range(0, len(exact), RESCORED):
-            # index_select copies whole rows; indexing with [] goes number by number.
-            q = self._queries.index_select(0, rows[i : i + RESCORED]).double()
-            k = self._shard.vectors.index_select(0, at[i : i + RESCORED])
-            exact[i : i + RESCORED] = q.mul_(k).sum(dim=1)
+        precise = self._queries.double()
+        # Memory is asked for once: fresh pages cost more than what is computed in them.
+        key = vectors.new_empty(min(RESCORED, len(rows)), d)
+        left, right = torch.empty_like(key, dtype=torch.float64), torch.empty_like(key, dtype=torch.float64)
+        for i in range(0, len(rows), RESCORED):
+            part = slice(0, len(rows[i : i + RESCORED]))
+            torch.index_select(precise, 0, rows[i : i + RESCORED], out=left[part])
+            right[part].copy_(torch.index_select(vectors, 0, at[i : i + RESCORED], out=key[part]))
+            torch.sum(left[part].mul_(right[part]), dim=1, out=exact[i : i + RESCORED])
         exact *= self._scale
         return exact if self._shard.bias is None else exact + self._shard.bias[at]
 

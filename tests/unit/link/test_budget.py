@@ -111,8 +111,8 @@ print(cut.keys, (peak() - before) / 1024)
 
 
 @pytest.mark.parametrize(("items", "width", "top", "context", "memory", "is_cut"), [
-    pytest.param(20_000, 128, 50, 128, 160, False, id="resident"),
-    pytest.param(300_000, 128, 50, 0, 160, True, id="shards"),
+    pytest.param(20_000, 128, 50, 128, 192, False, id="resident"),
+    pytest.param(300_000, 128, 50, 0, 192, True, id="shards"),
     pytest.param(8_000, 64, 3000, 0, 512, False, id="many-neighbours"),
 ])  # fmt: skip
 def test_a_task_stays_within_its_memory(items, width, top, context, memory, is_cut):
