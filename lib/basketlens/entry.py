@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 from basketlens import settings_files
 from basketlens.errors import BasketLensError, SettingsError
 
-STAGE_ORDER: Final = ("clean", "embed", "link", "mine", "report", "serve")
+STAGE_ORDER: Final = ("clean", "embed", "finetune", "link", "mine", "report", "serve")
 # Spark prints an analysis error as JSON before it raises it; the user gets it once, in our words.
 _ECHOES: Final = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 JOBS: Final = ("pipeline", *STAGE_ORDER)
@@ -112,6 +112,11 @@ def clean() -> None:
 def embed() -> None:
     """Entry point of the wheel."""
     main("embed")
+
+
+def finetune() -> None:
+    """Entry point of the wheel."""
+    main("finetune")
 
 
 def link() -> None:

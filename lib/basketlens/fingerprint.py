@@ -44,7 +44,7 @@ def input_versions(
         setting, location, kind = raw.get(table, own)
         if location is None:
             writers = [name for name, other in STAGES.items() if table in (*other.writes, *other.may_write)]
-            writer = manifest_of(writers[0]) if writers else None  # no stage of ours writes `projections` yet
+            writer = manifest_of(writers[0]) if writers else None
             versions[table] = f"run {writer['run_id']}" if writer else "not there"
         elif location == "":
             versions[table] = "none"

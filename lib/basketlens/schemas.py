@@ -89,6 +89,17 @@ PROJECTIONS: Final = _contract(
     (c.BIAS, _DOUBLE),
 )
 
+EVALUATION: Final = _contract(
+    (c.METHOD, _STRING),
+    (c.TASK, _STRING),
+    (c.METRIC, _STRING),
+    (c.CLASS, _STRING),
+    (c.SEED, _INT),
+    (c.VALUE, _DOUBLE),
+    (c.LOW, _DOUBLE),
+    (c.HIGH, _DOUBLE),
+)
+
 LINKS: Final = _contract(
     (c.ITEM_ID, _STRING),
     (c.NEIGHBOR_ID, _STRING),

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from basketlens.settings_base import Section as _Section
 from basketlens.settings_checks import check_time_pattern
 from basketlens.settings_clean import CleanSettings
+from basketlens.settings_finetune import FinetuneSettings
 from basketlens.settings_mine import MineSettings
 
 SHORTEST_SECRET: Final = 16  # characters
@@ -106,7 +107,7 @@ class LinkSettings(_Section):
     dtype: Literal["fp32", "bf16"]
     mask: Literal["all", "same_department", "other_category"]
     write_context: bool
-    memory_mib: Annotated[int, Field(ge=64, le=1048576)]
+    memory_mib: Annotated[int, Field(ge=192, le=1048576)]
 
     @field_validator("scale", mode="before")
     @classmethod
@@ -120,12 +121,6 @@ class LinkSettings(_Section):
     def scale_for(self, width: int) -> float:
         """The factor before the softmax for embeddings of `width` numbers."""
         return 1 / math.sqrt(width) if isinstance(self.scale, str) else self.scale
-
-
-class FinetuneSettings(_Section):
-    """`[finetune]`: reserved; only "off" is accepted, so that nobody believes a model was trained."""
-
-    enabled: Literal[False]
 
 
 class ReportSettings(_Section):

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from basketlens.clean import stage as clean
 from basketlens.embed import stage as embed
+from basketlens.finetune import stage as finetune
 from basketlens.link import stage as link
 from basketlens.mine import stage as mine
 from basketlens.report import stage as report
@@ -36,13 +37,14 @@ STAGES: Final[Mapping[str, Stage]] = {
     #                          reads                                          writes                                     settings
     "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), extra=clean.extra),
     "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    extra=embed.extra),
+    "finetune": Stage(finetune.run, ("lines", "products", "items", "embeddings"), (),                                    ("finetune",), ("projections", "evaluation"), extra=finetune.extra),
     "link":   Stage(link.run,   ("items", "products", "embeddings",
                                  "projections"),                              ("links", "link_stats"),                   ("link",), ("contexts",)),
     "mine":   Stage(mine.run,   ("lines", "products", "earlier_rules"),       ("itemsets", "rules", "rule_drift"),       ("mine",),                     extra=mine.extra),
     "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
                                  "items", "products", "embeddings",
                                  "projections", "lines", "rejects",
-                                 "rule_drift"),                               ("associations",),                         ("report", "link")),
+                                 "rule_drift", "evaluation"),                 ("associations",),                         ("report", "link")),
     "serve":  Stage(serve.run,  ("associations",),                            ("cross_sell",),                           ("serve",)),
 }
 # fmt: on

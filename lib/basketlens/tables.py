@@ -32,6 +32,7 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "items": schemas.ITEMS,
     "embeddings": schemas.EMBEDDINGS,
     "projections": schemas.PROJECTIONS,
+    "evaluation": schemas.EVALUATION,
     "links": schemas.LINKS,
     "link_stats": schemas.LINK_STATS,
     "contexts": schemas.CONTEXTS,

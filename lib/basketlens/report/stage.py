@@ -7,6 +7,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
+from basketlens.evaluate.rows import Row
+from basketlens.evaluate.tasks import PAIRS
+from basketlens.evaluate.winners import Strength, strength_of, winners
 from basketlens.masks import MASKS
 from basketlens.report import evidence, figures, findings, rules
 from basketlens.report.page import Figures, Finding, PageData, Rule, RuleCounts, render
@@ -17,22 +20,40 @@ _PLOTTED: Final = 2000  # points; more are slow to draw and hide each other
 _SHORT: Final = 15  # rows of the page's short tables
 _NOTED: Final = 10  # associations in the run's summary
 _COUNTED: Final = ("lines", "products", "items", "itemsets", "rules", "links", "link_stats")
+_FIGURES: Final = 100_000  # of the evaluation: some hundreds a seed
+_LARGEST_PRIOR: Final = 1e9  # baskets; attention alone is an endless one
 _REASONS: Final = 100  # distinct reject reasons; the clean stage knows about a dozen
 
 
 def run(io: StageIO, settings: Settings) -> None:
     """Write `associations` and the page."""
-    _write_associations(io, settings)
-    page = _page_data(io, settings)
+    order = _order(io, settings)
+    _write_associations(io, settings, order)
+    page = _page_data(io, settings, order)
     path = io.write_page(render(page))
     io.note(
+        prior_baskets=order.prior,
+        popularity_discount=order.discount,
         rows_in=page.figures.itemsets + page.figures.links,
         top_associations=[_noted(finding) for finding in page.top[:_NOTED]],
         report=path,
     )
 
 
-def _write_associations(io: StageIO, settings: Settings) -> None:
+def _order(io: StageIO, settings: Settings) -> Strength:
+    """How evidence is weighed: as won on this data where that was measured, else by the settings."""
+    read = settings.tables.read
+    is_ours = "projections" not in read and io.has("projections") and io.has("evaluation")
+    if "evaluation" not in read and not is_ours:
+        return Strength(settings.report.prior_baskets, settings.report.popularity_discount)
+    frame = io.to_driver(
+        io.read("evaluation"), limit=_FIGURES, what="figures", doing="reading which method won"
+    )
+    won = strength_of(winners(Row(*row) for row in frame.itertuples(index=False))[PAIRS])
+    return Strength(min(won.prior, _LARGEST_PRIOR), won.discount)
+
+
+def _write_associations(io: StageIO, settings: Settings, order: Strength) -> None:
     level, embeddings = settings.report.level, io.read("embeddings")
     is_trained = "projections" in settings.tables.read or io.has("projections")
     vectors = (
@@ -49,8 +70,8 @@ def _write_associations(io: StageIO, settings: Settings) -> None:
         level=level,
         scale=settings.link.scale_for(_width(io, embeddings)),
         mask=MASKS[settings.link.mask],
-        prior=settings.report.prior_baskets,
-        discount=settings.report.popularity_discount,
+        prior=order.prior,
+        discount=order.discount,
     )
     io.write("associations", associations, doing="joining counts and names")
 
@@ -62,8 +83,8 @@ def _width(io: StageIO, embeddings: DataFrame) -> int:
     return findings.whole(frame["width"].iloc[0]) or 1
 
 
-def _page_data(io: StageIO, settings: Settings) -> PageData:
-    discount, associations = settings.report.popularity_discount, io.read("associations")
+def _page_data(io: StageIO, settings: Settings, order: Strength) -> PageData:
+    discount, associations = order.discount, io.read("associations")
     counts = _figures(io, settings)
     even = 1 / (counts.linked_items - 1) if counts.linked_items > 1 else None
 
@@ -83,7 +104,7 @@ def _page_data(io: StageIO, settings: Settings) -> PageData:
         run_id=io.run_id,
         created_at=datetime.now(UTC),
         level=settings.report.level,
-        prior=settings.report.prior_baskets,
+        prior=order.prior,
         discount=discount,
         figures=counts,
         reasons=reasons,

@@ -1,0 +1,22 @@
+"""Columns of the rows that a training task reads and gives back; neither Spark nor torch."""
+
+from typing import Final, NamedTuple
+
+TASK: Final = "task_number"  # int
+IS_BASKET: Final = "is_basket"  # boolean, a basket, else an item
+KEY_ID: Final = "key_id"  # string, item_id or basket_id
+VECTOR: Final = "vector"  # array<float>, embedding of an item's name
+CUSTOMER: Final = "customer"  # string, customer_key of a basket, null where it is not known
+DAY: Final = "day"  # int, days since 1970-01-01 of a basket; 0 where it is not known, and of items
+
+TABLE: Final = "table"  # string, which table a row given back is of, or `HEADS`
+HEADS: Final = "heads"  # a row with the trained model itself
+PAYLOAD: Final = "payload"  # binary, the model as safetensors
+FACTS: Final = "facts"  # string, JSON: what is known of the training
+
+
+class Task(NamedTuple):
+    """What one task is asked to do."""
+
+    is_evaluation: bool  # train on the past and report; else train on everything and keep the model
+    seed: int

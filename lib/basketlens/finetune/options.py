@@ -1,0 +1,37 @@
+"""Settings of `[finetune]` as the options of what is trained; on executors, for it imports torch."""
+
+from basketlens.evaluate.evaluation import EvaluateOptions
+from basketlens.finetune.basket_training import BasketOptions
+from basketlens.finetune.heads import HeadOptions
+from basketlens.finetune.loop import Schedule
+from basketlens.finetune.pair_training import PairOptions
+from basketlens.finetune.sampling import KeyOptions
+from basketlens.finetune.training import TrainingOptions
+from basketlens.settings_finetune import FinetuneSettings, ScheduleSettings
+
+
+def training_options(of: FinetuneSettings) -> TrainingOptions:
+    """All options of a training task."""
+    heads = HeadOptions(
+        of.heads.width, of.heads.bias_width, of.heads.initial_scale, of.heads.min_purchases,
+        of.heads.residual_dropout, of.heads.ridge,
+    )  # fmt: skip
+    keys = KeyOptions(of.heads.frequent_keys, of.heads.sampled_keys)
+    return TrainingOptions(
+        PairOptions(heads, keys, _schedule(of.pairs), held_out_rows=0),
+        BasketOptions(
+            heads, keys, _schedule(of.baskets), of.baskets.hidden_low, of.baskets.hidden_high, held_out_rows=0
+        ),
+        EvaluateOptions(
+            of.evaluate.new_items, of.evaluate.max_queries, of.evaluate.resamples, of.evaluate.ease_max_items
+        ),
+        of.evaluate.validation,
+        of.evaluate.test,
+    )
+
+
+def _schedule(of: ScheduleSettings) -> Schedule:
+    return Schedule(
+        of.steps, of.rows, of.learning_rate, of.warmup, of.weight_decay, of.clip,
+        check_every=of.steps, patience=1,
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""`finetune`: attention trained on what was bought together, and what it is worth."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from basketlens import columns as c
+from basketlens import schemas
+from basketlens.devices import map_on_device, task_device
+from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, TASK, Task
+from basketlens.finetune.shopping_rows import baskets_of, drawn, items_of, task_rows
+from basketlens.settings import Settings
+from basketlens.stage_io import StageIO
+
+_LARGEST_MODEL: Final = 1  # rows
+
+TRAINED_ROWS: Final = T.StructType(
+    [
+        T.StructField(TABLE, T.StringType()),
+        *schemas.EVALUATION.fields,
+        *schemas.PROJECTIONS.fields,
+        T.StructField(PAYLOAD, T.BinaryType()),
+        T.StructField(FACTS, T.StringType()),
+    ]
+)
+
+
+def run(io: StageIO, settings: Settings) -> None:
+    """`lines`, `products`, `items`, `embeddings` -> `projections` and `evaluation`; nothing when it is not enabled.
+
+    Raises:
+        InputError: there is too little to train on.
+    """
+    finetune, level = settings.finetune, settings.link.level
+    if not finetune.enabled:
+        io.note(enabled=False)
+        return
+    products = io.read("products")
+    io.write(
+        "training_items",
+        items_of(io.read("items"), products, io.read("embeddings"), level=level),
+        doing="joining items and vectors",
+    )
+    baskets = baskets_of(io.read("lines"), products, level=level, max_items=settings.mine.max_basket_items)
+    found = io.write("training_baskets", baskets, doing="grouping lines into baskets").rows
+    chosen = drawn(io.read("training_baskets"), found=found, wanted=finetune.max_baskets)
+    tasks = [Task(is_evaluation=False, seed=finetune.seed)]
+    if finetune.evaluate.enabled:
+        tasks += [Task(is_evaluation=True, seed=seed) for seed in finetune.evaluate.seeds]
+    parts = [range(start, min(start + io.cores, len(tasks))) for start in range(0, len(tasks), io.cores)]
+    trained = io.write_parts(
+        f"trained_{io.cores}",
+        [_trained(task_rows(io.read("training_items"), chosen, part), tasks, settings) for part in parts],
+        doing=f"training on {found:,} baskets, {len(tasks)} times",
+    )
+    for table, contract in (("projections", schemas.PROJECTIONS), ("evaluation", schemas.EVALUATION)):
+        if table == "projections" or finetune.evaluate.enabled:
+            io.write(table, trained.filter(F.col(TABLE) == table).select(*contract.names), doing=f"writing {table}")
+    io.note(baskets_found=found, **_facts(io, trained))
+
+
+def extra(settings: Settings) -> dict[str, str]:
+    """The settings of other stages that the training depends on, where there is one."""
+    if not settings.finetune.enabled:
+        return {}
+    return {"level": settings.link.level, "max_basket_items": str(settings.mine.max_basket_items)}
+
+
+def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
+    device = settings.finetune.device
+    finetune = settings.finetune
+
+    def train(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from basketlens.finetune.options import training_options  # torch lives on executors only
+        from basketlens.finetune.training import training_pages
+
+        first = next(batches, None)
+        while first is not None and not len(first):
+            first = next(batches, None)
+        if first is None:
+            return
+        task = tasks[first[TASK][0].as_py()]
+        where = task_device(device, setting="finetune.device")
+
+        def whole() -> Iterator[pa.RecordBatch]:
+            yield first
+            yield from batches
+
+        yield from training_pages(whole(), task, training_options(finetune), device=where)
+
+    return map_on_device(rows, train, TRAINED_ROWS, wanted=device)
+
+
+def _facts(io: StageIO, trained: DataFrame) -> dict[str, Any]:
+    """What the task that trained the model that is kept says of it."""
+    rows = trained.filter(F.col(TABLE) == HEADS).select(FACTS)
+    frame = io.to_driver(rows, limit=_LARGEST_MODEL, what="models", doing="reading what training says")
+    return dict(json.loads(frame.iloc[0, 0]))

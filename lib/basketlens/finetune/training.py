@@ -1,0 +1,140 @@
+"""One task of `finetune`: rows in, a trained model or a table of figures out."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from safetensors.torch import save
+from scipy import sparse
+
+from basketlens import columns as c
+from basketlens.evaluate.evaluation import EvaluateOptions, evaluate
+from basketlens.evaluate.models import Fitted
+from basketlens.evaluate.split import Cuts
+from basketlens.finetune.basket_training import BasketOptions, train_baskets
+from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, Task
+from basketlens.finetune.heads import Heads, projections
+from basketlens.finetune.loop import Progress
+from basketlens.finetune.pair_training import PairOptions, train_pairs
+from basketlens.finetune.reading import read_shopping
+from basketlens.shopping import Baskets, Items, copurchases, purchases_of
+
+_PAGE = 4096  # rows of an Arrow batch given back
+
+
+class TrainingOptions(NamedTuple):
+    """Everything that a task needs to know beside its rows."""
+
+    pairs: PairOptions
+    baskets: BasketOptions
+    evaluate: EvaluateOptions
+    validation: float  # share of the days
+    test: float
+
+
+def training_pages(
+    batches: Iterator[pa.RecordBatch], task: Task, options: TrainingOptions, *, device: str
+) -> Iterator[pa.RecordBatch]:
+    """Rows of `evaluation`, or of `projections` and the heads.
+
+    Raises:
+        InputError: there is too little to train on, or a part has no baskets.
+    """
+    torch.set_float32_matmul_precision("highest")
+    items, baskets = read_shopping(batches)
+    if task.is_evaluation:
+        yield _evaluated(items, baskets, task.seed, options, device)
+        return
+    losses: list[Progress] = []
+    purchases = purchases_of(baskets)
+    heads = train_pairs(
+        items.vectors, copurchases(baskets), purchases, options.pairs,
+        seed=task.seed, device=device, on_step=losses.append,
+    )  # fmt: skip
+    facts = {
+        "items": len(items.ids), "items_sold": int((purchases > 0).sum()), "baskets": len(baskets.days),
+        "steps": len(losses), "first_loss": losses[0].loss, "last_loss": losses[-1].loss, "device": device,
+        "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()),
+    }  # fmt: skip
+    yield _heads_row(heads, facts)
+    yield from _projected(items, heads)
+
+
+def cuts_of(days: npt.NDArray[np.int32], *, validation: float, test: float) -> Cuts:
+    """First days of validation and test, whole days, so that they have these shares of the days from first to last."""
+    span = int(days.max()) - int(days.min()) + 1
+    return Cuts.before_end(
+        days, validation_days=max(1, int(validation * span)), test_days=max(1, int(test * span))
+    )
+
+
+def _evaluated(
+    items: Items, baskets: Baskets, seed: int, options: TrainingOptions, device: str
+) -> pa.RecordBatch:
+    def fit(
+        vectors: npt.NDArray[np.float32],
+        train: Baskets,
+        counts: sparse.csr_array,
+        purchases: npt.NDArray[np.int64],
+        is_new: npt.NDArray[np.bool_],
+        seed: int,
+    ) -> Fitted:
+        of_pairs = train_pairs(vectors, counts, purchases, options.pairs, seed=seed, device=device)
+        of_baskets = train_baskets(
+            vectors, train.held, purchases, options.baskets, seed=seed, device=device
+        )
+        return Fitted(projections(of_pairs, vectors), projections(of_baskets, vectors))
+
+    cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
+    rows = evaluate(items, baskets, cuts, fit, options.evaluate, seed)
+    names = (c.METHOD, c.TASK, c.METRIC, c.CLASS, c.SEED, c.VALUE, c.LOW, c.HIGH)
+    return _rows("evaluation", len(rows), dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+
+def _heads_row(heads: Heads, facts: dict[str, Any]) -> pa.RecordBatch:
+    """The model without what it learned of single items, which is in `projections`."""
+    tensors = {
+        name: value.contiguous() for name, value in heads.cpu().state_dict().items() if not name.endswith("_residual")
+    }
+    return _rows(HEADS, 1, {PAYLOAD: [save(tensors)], FACTS: [json.dumps(facts)]})
+
+
+def _projected(items: Items, heads: Heads) -> Iterator[pa.RecordBatch]:
+    found = projections(heads, items.vectors)
+    for start in range(0, len(items.ids), _PAGE):
+        part = slice(start, start + _PAGE)
+        columns = {
+            c.ITEM_ID: items.ids[part].tolist(),
+            c.QUERY: _lists(found.queries[part]),
+            c.KEY: _lists(found.keys[part]),
+            c.BIAS: found.bias[part],
+        }
+        yield _rows("projections", len(items.ids[part]), columns)
+
+
+def _lists(matrix: npt.NDArray[np.float32]) -> pa.Array:
+    starts = np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1]
+    return pa.ListArray.from_arrays(starts, np.ascontiguousarray(matrix).ravel())
+
+
+_TYPES = {
+    TABLE: pa.string(), c.METHOD: pa.string(), c.TASK: pa.string(), c.METRIC: pa.string(), c.CLASS: pa.string(),
+    c.SEED: pa.int32(), c.VALUE: pa.float64(), c.LOW: pa.float64(), c.HIGH: pa.float64(),
+    c.ITEM_ID: pa.string(), c.QUERY: pa.list_(pa.float32()), c.KEY: pa.list_(pa.float32()), c.BIAS: pa.float64(),
+    PAYLOAD: pa.binary(), FACTS: pa.string(),
+}  # fmt: skip
+
+
+def _rows(table: str, count: int, columns: dict[str, Any]) -> pa.RecordBatch:
+    """Rows of one table; columns of the others are null."""
+    found = {TABLE: [table] * count, **columns}
+    return pa.RecordBatch.from_pydict(
+        {
+            name: pa.array(found[name], kind) if name in found else pa.nulls(count, kind)
+            for name, kind in _TYPES.items()
+        }
+    )

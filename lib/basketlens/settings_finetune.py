@@ -1,0 +1,68 @@
+"""`[finetune]` of the settings."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from basketlens.settings_base import Section
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Positive = Annotated[float, Field(gt=0, le=1000)]
+_Steps = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ScheduleSettings(Section):
+    """How a training proceeds."""
+
+    steps: _Steps
+    rows: Annotated[int, Field(ge=1, le=65536)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    warmup: _Share
+    weight_decay: Annotated[float, Field(ge=0, le=10)]
+    clip: _Positive
+
+
+class HeadSettings(Section):
+    """`[finetune.heads]`: the shape of the attention, and which keys a step sees."""
+
+    width: Annotated[int, Field(ge=8, le=4096)]
+    bias_width: Annotated[int, Field(ge=1, le=4096)]
+    initial_scale: _Positive
+    min_purchases: Annotated[int, Field(ge=1, le=1_000_000)]
+    residual_dropout: _Share
+    ridge: Annotated[float, Field(gt=0, le=1)]
+    frequent_keys: Annotated[int, Field(ge=1, le=1_000_000)]
+    sampled_keys: Annotated[float, Field(gt=0, le=1)]
+
+
+class BasketScheduleSettings(ScheduleSettings):
+    """`[finetune.baskets]`."""
+
+    hidden_low: _Share
+    hidden_high: _Share
+
+
+class EvaluateSettings(Section):
+    """`[finetune.evaluate]`: the table of what each method is worth."""
+
+    enabled: bool
+    seeds: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(min_length=1, max_length=20)]
+    validation: Annotated[float, Field(gt=0, lt=0.5)]
+    test: Annotated[float, Field(gt=0, lt=0.5)]
+    new_items: Annotated[float, Field(ge=0, le=0.5)]
+    max_queries: Annotated[int, Field(ge=100, le=1_000_000)]
+    resamples: Annotated[int, Field(ge=100, le=100_000)]
+    ease_max_items: Annotated[int, Field(ge=10, le=50_000)]
+
+
+class FinetuneSettings(Section):
+    """`[finetune]`: attention trained on what was bought together."""
+
+    enabled: bool
+    device: Literal["auto", "cpu", "cuda"]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    max_baskets: Annotated[int, Field(ge=1000, le=100_000_000)]
+    heads: HeadSettings
+    pairs: ScheduleSettings
+    baskets: BasketScheduleSettings
+    evaluate: EvaluateSettings
