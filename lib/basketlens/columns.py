@@ -131,7 +131,9 @@ Z: Final = (
 # evaluation
 METHOD: Final = "method"  # string, what ranked; "a minus b" where two are compared on the same queries
 TASK: Final = "task"  # string: baskets.validation, baskets.test, pairs.validation, pairs.test, calibration.test or labels
-CLASS: Final = "class"  # string, targets that a figure is of: all, warm, tail, cold, ...; chosen = a parameter
+CLASS: Final = (
+    "class"  # string, targets that a figure is of: all, warm, tail, cold, ...; chosen = a parameter
+)
 SEED: Final = "seed"  # int, of new products, hidden items, training and samples
 
 # associations and cross-sell
@@ -160,7 +162,9 @@ SINCE: Final = "since"  # date, first day of the run's window; null = open
 UNTIL: Final = "until"  # date, first day after it; null = open
 METRIC: Final = "metric"  # string, a gate, a gate and a reason ("rejected_by_reason:duplicate"), or a figure
 VALUE: Final = "value"  # double, what was measured, in the metric's unit; shares are 0..1
-LOW: Final = "low"  # double, least value that the gate lets through, or the 95% interval's lower end; null = none
+LOW: Final = (
+    "low"  # double, least value that the gate lets through, or the 95% interval's lower end; null = none
+)
 HIGH: Final = "high"  # double, greatest, or upper end; null = none
 ACTION: Final = "action"  # string: off, warn or fail; null = a figure without a gate
 OUTCOME: Final = "outcome"  # string: ok, warn, fail, or info where nothing was judged

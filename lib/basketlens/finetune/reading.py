@@ -37,7 +37,10 @@ def read_shopping(batches: Iterable[pa.RecordBatch]) -> tuple[Items, Baskets]:
             ids = pa.concat_arrays([part[KEY_ID] for part in items])
         sizes, codes = _coded(baskets[c.ITEMS], ids)
         held.append((sizes, codes))
-        numbers = [-1 if key is None else customers.setdefault(key, len(customers)) for key in baskets[CUSTOMER].to_pylist()]
+        numbers = [
+            -1 if key is None else customers.setdefault(key, len(customers))
+            for key in baskets[CUSTOMER].to_pylist()
+        ]
         facts.append((np.array(numbers, np.int64), baskets[DAY].to_numpy().astype(np.int32)))
     if ids is None or not len(ids):
         raise InputError(

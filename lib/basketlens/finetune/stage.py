@@ -9,7 +9,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from basketlens import columns as c
 from basketlens import schemas
 from basketlens.devices import map_on_device, task_device
 from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, TASK, Task
@@ -60,7 +59,9 @@ def run(io: StageIO, settings: Settings) -> None:
     )
     for table, contract in (("projections", schemas.PROJECTIONS), ("evaluation", schemas.EVALUATION)):
         if table == "projections" or finetune.evaluate.enabled:
-            io.write(table, trained.filter(F.col(TABLE) == table).select(*contract.names), doing=f"writing {table}")
+            io.write(
+                table, trained.filter(F.col(TABLE) == table).select(*contract.names), doing=f"writing {table}"
+            )
     io.note(baskets_found=found, **_facts(io, trained))
 
 

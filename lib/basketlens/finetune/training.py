@@ -84,9 +84,7 @@ def _evaluated(
         seed: int,
     ) -> Fitted:
         of_pairs = train_pairs(vectors, counts, purchases, options.pairs, seed=seed, device=device)
-        of_baskets = train_baskets(
-            vectors, train.held, purchases, options.baskets, seed=seed, device=device
-        )
+        of_baskets = train_baskets(vectors, train.held, purchases, options.baskets, seed=seed, device=device)
         return Fitted(projections(of_pairs, vectors), projections(of_baskets, vectors))
 
     cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
@@ -98,7 +96,9 @@ def _evaluated(
 def _heads_row(heads: Heads, facts: dict[str, Any]) -> pa.RecordBatch:
     """The model without what it learned of single items, which is in `projections`."""
     tensors = {
-        name: value.contiguous() for name, value in heads.cpu().state_dict().items() if not name.endswith("_residual")
+        name: value.contiguous()
+        for name, value in heads.cpu().state_dict().items()
+        if not name.endswith("_residual")
     }
     return _rows(HEADS, 1, {PAYLOAD: [save(tensors)], FACTS: [json.dumps(facts)]})
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
 from basketlens import columns as c
-from basketlens.mine.fisher import cells_of, quantile_99, tails
+from basketlens.fisher import cells_of, quantile_99, tails
 from basketlens.mine.measures import HYPER_LIFT, P_BELOW, QUANTILE_99, counts
 
 LEAST_P: Final = 1e-308  # stands for itself and all below: a p of 0 would say that something is impossible

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from basketlens.mine.fisher import cells_of, ln_pmf, log10_p, quantile_99, tails
+from basketlens.fisher import cells_of, ln_pmf, log10_p, quantile_99, tails
 
 TOLERANCE = 1e-9  # relative, of a probability
 

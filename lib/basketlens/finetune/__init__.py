@@ -1,0 +1,1 @@
+"""Fine-tuning: attention between product names that is a probability of co-purchase."""

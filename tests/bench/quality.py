@@ -1,0 +1,171 @@
+"""`./submit.sh bench quality`: what each method is worth on real receipts, against the floors; mean of several seeds.
+
+Reads `lines`, `products` and `embeddings` of a finished run below the root; exit status 1 when a floor is missed.
+Choices fall on validation, figures are of the test weeks.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"  # before numpy: one seed, one core
+LIB = Path(__file__).resolve().parents[2] / "lib"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LIB), os.environ.get("PYTHONPATH", "")]))
+sys.path.insert(0, str(LIB))
+
+import numpy as np  # noqa: E402 - after the threads are set
+import pandas as pd  # noqa: E402
+import pyarrow.dataset as ds  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+from scipy import sparse  # noqa: E402
+
+from basketlens.evaluate.evaluation import EvaluateOptions, evaluate  # noqa: E402
+from basketlens.evaluate.rows import MINUS, Row  # noqa: E402
+from basketlens.evaluate.split import Cuts  # noqa: E402
+from basketlens.evaluate.winners import winners  # noqa: E402
+from basketlens.shopping import Baskets, Items  # noqa: E402
+
+OPTIONS = EvaluateOptions(new_share=0.1, max_queries=20_000, resamples=1000, ease_max_items=6000)
+SHOWN = [
+    ("baskets.test", "hr@10", "all"),
+    ("baskets.test", "hr@50", "all"),
+    ("baskets.test", "mrr", "all"),
+    ("baskets.test", "ndcg@10", "all"),
+    ("baskets.test", "hr@10", "repeat"),
+    ("baskets.test", "hr@10", "explore"),
+    ("pairs.test", "recall@10", "all"),
+    ("pairs.test", "recall@50", "all"),
+    ("pairs.test", "cold_in@50", "cold"),
+]
+FLOORS = {
+    ("counts + attention", "pairs.test", "recall@10", "all"): 0.305,
+    ("counts + attention", "pairs.test", "recall@50", "all"): 0.400,
+    ("counts + attention", "pairs.test", "cold_in@50", "cold"): 0.12,
+    ("counts + attention", "baskets.test", "hr@10", "all"): 0.123,
+    ("ease", "baskets.test", "hr@10", "all"): 0.143,
+    ("ease + attention", "baskets.test", "hr@10", "all"): 0.150,
+    ("ease + attention + history", "baskets.test", "hr@10", "all"): 0.185,
+}
+ABOVE = f"ease + attention{MINUS}ease"  # its interval must lie above 0 for every seed
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--root", default="out/tables", help="folder of the tables")
+    asked.add_argument("--seeds", type=int, default=3)
+    asked.add_argument("--workers", type=int, default=2, help="seeds at once, one core each")
+    asked.add_argument("--validation-days", type=int, default=28)
+    asked.add_argument("--test-days", type=int, default=58)
+    args = asked.parse_args()
+    began, rows = time.monotonic(), []
+    with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
+        days = (args.validation_days, args.test_days)
+        running = {pool.submit(of_seed, args.root, seed, days): seed for seed in range(args.seeds)}
+        for done in as_completed(running):
+            rows += done.result()
+            print(f"\nseed {running[done]}, {time.monotonic() - began:.0f} s after the start", flush=True)
+            show(done.result())
+    print(f"\n{args.seeds} seeds, {time.monotonic() - began:.0f} s")
+    show(rows)
+    show_choices(rows)
+    return int(not show_floors(rows))
+
+
+def of_seed(root: str, seed: int, days: tuple[int, int]) -> list[Row]:
+    """The table of one seed, in a process of its own."""
+    from tests.bench._quality_fit import fit
+
+    items, baskets = shop_of(root)
+    cuts = Cuts.before_end(baskets.days, validation_days=days[0], test_days=days[1])
+    return evaluate(items, baskets, cuts, fit, OPTIONS, seed)
+
+
+def shop_of(root: str) -> tuple[Items, Baskets]:
+    """Merchandise that was sold, by distinct name, and the baskets it was sold in."""
+
+    def table(name: str, *columns: str) -> pd.DataFrame:
+        found = ds.dataset(
+            f"{root}/{name}", format="parquet", partitioning="hive", exclude_invalid_files=True
+        )
+        return found.to_table(columns=list(columns)).to_pandas()
+
+    products = table("products", "product_id", "name_hash", "is_merchandise").query("is_merchandise")
+    embeddings = table("embeddings", "name_hash", "embedding").dropna().set_index("name_hash")["embedding"]
+    lines = table("lines", "basket_id", "product_id", "customer_key", "sold_at").merge(
+        products, on="product_id"
+    )
+    lines = lines[lines["name_hash"].isin(embeddings.index)]
+    ids = np.array(sorted(lines["name_hash"].unique()), dtype=object)
+    sold = lines["sold_at"].dt.tz_localize(None)
+    lines["day"] = sold.to_numpy().astype("datetime64[D]").astype(np.int32)  # since 1970-01-01
+    baskets = lines.groupby("basket_id").agg(day=("day", "min"), customer=("customer_key", "first"))
+    baskets = baskets.reset_index().sort_values(["day", "basket_id"], ignore_index=True)
+    row = pd.Series(baskets.index, index=baskets["basket_id"])[lines["basket_id"]].to_numpy()
+    column = np.searchsorted(ids, lines["name_hash"].to_numpy())
+    held = sparse.csr_array((np.ones(len(lines), np.float32), (row, column)), shape=(len(baskets), len(ids)))
+    held.data[:] = 1  # a basket may have several products of one name
+    customers = pd.factorize(baskets["customer"], sort=True)[0]
+    vectors = np.stack(embeddings[ids].to_list()).astype(np.float32)
+    return Items(ids, vectors), Baskets(held, customers.astype(np.int64), baskets["day"].to_numpy())
+
+
+def show(rows: list[Row]) -> None:
+    """One line a method, means over the seeds."""
+    values = by_key(rows)
+    table = Table(title="test, mean of seeds" if len({r.seed for r in rows}) > 1 else "test")
+    table.add_column("method")
+    for task, metric, of_class in SHOWN:
+        table.add_column(f"{task[0].upper()} {metric}\n{of_class}", justify="right")
+    for method in dict.fromkeys(r.method for r in rows if r.task.endswith(".test") and MINUS not in r.method):
+        cells = (values.get((method, *column)) for column in SHOWN)
+        table.add_row(method, *("" if cell is None else f"{fmean(cell):.4f}" for cell in cells))
+    Console(width=160).print(table)
+
+
+def show_choices(rows: list[Row]) -> None:
+    """What won on validation, what it is worth against the next, and how far attention is a probability."""
+    for winner in winners(rows).values():
+        print(f"{winner.task}: best {winner.best}; used {winner.usable} {dict(winner.parameters)}")
+    for row in rows:
+        if MINUS in row.method:
+            print(
+                f"  seed {row.seed}  {row.method}: {row.value:+.4f} [{row.low:+.4f}, {row.high:+.4f}] {row.metric}"
+            )
+    error = by_key(rows)["attention", "calibration.test", "calibration_error", "all"]
+    print(f"attention, expected calibration error: {fmean(error):.3f}")
+
+
+def show_floors(rows: list[Row]) -> bool:
+    """Whether every floor is held."""
+    values, held = by_key(rows), True
+    for key, floor in FLOORS.items():
+        found = fmean(values[key])
+        held &= found >= floor
+        print(
+            f"{'ok    ' if found >= floor else 'MISSED'} {', '.join(key):<60} {found:.4f}, floor {floor:.3f}"
+        )
+    lows = [r.low for r in rows if r.method == ABOVE]
+    is_above = min(lows) > 0
+    print(
+        f"{'ok    ' if is_above else 'MISSED'} {ABOVE}, lower ends {', '.join(f'{low:+.4f}' for low in lows)}"
+    )
+    return held and is_above
+
+
+def by_key(rows: list[Row]) -> dict[tuple[str, str, str, str], list[float]]:
+    values = defaultdict(list)
+    for row in rows:
+        values[row.method, row.task, row.metric, row.of_class].append(row.value)
+    return values
+
+
+if __name__ == "__main__":
+    sys.exit(main())

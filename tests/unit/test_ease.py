@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from basketlens.ease import EaseOptions, ease_scores, fit_ease, memory_bytes
+from basketlens.errors import InputError
+from basketlens.shopping import copurchases, purchases_of
+from tests.unit.evaluate.small import baskets_of, shop
+
+
+def fit(baskets, **options):
+    given = EaseOptions(**{"max_items": 100, "ridge": 5.0} | options)
+    return fit_ease(copurchases(baskets), purchases_of(baskets), given)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_are_the_regression_of_each_item_on_all_others(seed):
+    """EASE's closed form against what it solves: ridge regression, item by item, negatives cut afterwards."""
+    _, baskets = shop(seed, items=20, baskets=300)
+    held = baskets.held.toarray().astype(np.float64)
+    wanted = np.zeros((20, 20))
+    for j in range(20):
+        others = [i for i in range(20) if i != j]
+        x = held[:, others]
+        wanted[others, j] = np.linalg.solve(x.T @ x + 5.0 * np.eye(19), x.T @ held[:, j])
+    model = fit(baskets)
+    sold = np.flatnonzero(held.any(axis=0))
+    assert model.items.tolist() == sold.tolist()
+    assert model.weights == pytest.approx(np.maximum(wanted[np.ix_(sold, sold)], 0), abs=1e-5)
+
+
+def test_only_the_most_purchased_items_are_known():
+    baskets = baskets_of({0, 1, 4}, {1, 2}, {1, 2, 4}, {2, 3}, {0, 3, 4}, items=6)  # sold 2 3 3 2 3 0 times
+    assert fit(baskets, max_items=3).items.tolist() == [1, 2, 4]
+    assert fit(baskets, max_items=4).items.tolist() == [0, 1, 2, 4]  # 0 and 3 tie: the lower number
+    assert fit(baskets, max_items=6).items.tolist() == [0, 1, 2, 3, 4]  # 5 was never sold
+
+
+def test_scores_are_sums_of_weights_and_zero_elsewhere():
+    _, baskets = shop(0)
+    model = fit(baskets, max_items=12)
+    scores = ease_scores(baskets.held[:50], model)
+    dense = np.zeros((60, 60))
+    dense[np.ix_(model.items, model.items)] = model.weights
+    assert scores == pytest.approx(baskets.held[:50].toarray() @ dense, abs=1e-5)
+    assert scores.dtype == np.float32
+
+
+def test_couples_find_each_other():
+    _, baskets = shop(0, baskets=4000)
+    weights = fit(baskets).weights
+    assert [int(weights[i].argmax()) for i in range(0, 60, 2)].count(1) <= 1
+    assert np.mean([weights[i].argmax() == i + 1 for i in range(0, 60, 2)]) > 0.9
+
+
+def test_memory_is_known_beforehand():
+    assert memory_bytes(17_000, EaseOptions(6000, 50.0)) == 12 * 6000**2
+    assert memory_bytes(1000, EaseOptions(6000, 50.0)) == 12 * 1000**2
+
+
+def test_bad_input_has_one_clear_message():
+    alone = sparse.csr_array((3, 3), dtype=np.float32)
+    with pytest.raises(InputError, match="1 of 3 items were ever sold"):
+        fit_ease(alone, np.array([4, 0, 0]), EaseOptions(10, 50.0))
+    twins = baskets_of({0, 1}, {0, 1}, items=2)
+    with pytest.raises(InputError, match="cannot be inverted with a ridge of -1"):
+        fit(twins, ridge=-1.0)  # settings allow none below 0; duplicates leave no matrix to invert
