@@ -13,8 +13,8 @@ def trained_by_chance(of, seed=3):
     heads = new_heads(of.vectors, of.purchases, HEADS, seed=0)
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for weights in heads.parameters():
-            weights += 0.3 * torch.randn(weights.shape, generator=draw)
+        for weight in heads.parameters():
+            weight.add_(0.3 * torch.randn(weight.shape, generator=draw))
     return heads
 
 
