@@ -78,20 +78,18 @@ class Heads(nn.Module):
         self.query_residual = nn.Parameter(torch.zeros(n, w))  # t
         self.key_residual = nn.Parameter(torch.zeros(n, w))  # r
         self.bias_residual = nn.Parameter(torch.zeros(n))  # c
-        self.text_bias = nn.Sequential(
-            nn.Linear(d, options.bias_width), nn.GELU(), nn.Linear(options.bias_width, 1)
-        )
+        self.bias_hidden, self.bias_out = nn.Linear(d, options.bias_width), nn.Linear(options.bias_width, 1)
         self._start(seed)
 
     def _start(self, seed: int) -> None:
         """First weights from a generator of their own: uniform, of variance 1 / (3 inputs), as `nn.Linear` has it."""
         draw = torch.Generator().manual_seed(seed)
-        for layer in (self.to_query, self.to_key, self.text_bias[0], self.text_bias[2]):
+        for layer in (self.to_query, self.to_key, self.bias_hidden, self.bias_out):
             reach = 1 / math.sqrt(layer.in_features)
             nn.init.uniform_(layer.weight, -reach, reach, generator=draw)
-        nn.init.zeros_(self.text_bias[0].bias)
+        nn.init.zeros_(self.bias_hidden.bias)
         # A name says nothing yet: every item is as frequent as the known ones are on average.
-        nn.init.constant_(self.text_bias[2].bias, float(self.log_share[self.is_known].mean()))
+        nn.init.constant_(self.bias_out.bias, float(self.log_share[self.is_known].mean()))
 
     def whitened(self, vectors: Tensor) -> Tensor:
         """Whitened vectors (n, d) of L2 norm sqrt(d), of name vectors (n, d) of L2 norm 1."""
@@ -107,7 +105,8 @@ class Heads(nn.Module):
             shown: (r,) 1 where the item's residual takes part, else 0; it must be 0 where `is_known` is false.
         """
         scale = self.log_scale.exp() / math.sqrt(self.to_query.out_features)
-        return (self.to_query(text) + shown[:, None] * self.query_residual[items]) * scale
+        queries: Tensor = self.to_query(text) + shown[:, None] * self.query_residual[items]
+        return queries * scale
 
     def keys(self, text: Tensor, items: Tensor, shown: Tensor) -> Tensor:
         """Keys (k, w); arguments as for `queries`."""
@@ -117,7 +116,12 @@ class Heads(nn.Module):
     def bias(self, text: Tensor, items: Tensor, shown: Tensor) -> Tensor:
         """Bias of the keys (k,); arguments as for `queries`."""
         learned = self.log_share[items] + self.bias_residual[items]
-        return torch.where(shown > 0, learned, self.text_bias(text)[:, 0])
+        return torch.where(shown > 0, learned, self.text_bias(text))
+
+    def text_bias(self, text: Tensor) -> Tensor:
+        """Bias (k,) that the network guesses from whitened names (k, d)."""
+        bias: Tensor = self.bias_out(nn.functional.gelu(self.bias_hidden(text)))[:, 0]
+        return bias
 
 
 def new_heads(
