@@ -22,7 +22,13 @@ READERS = {
     "publishing.py",
 }
 READING = ("read_parquet", "read_csv", "read_table", "read_text", "read_bytes", ".read.", "open(")
-MODEL_LOADER = {"embed/model_files.py", "embed/pooling.py", "embed/local_copy.py"}
+MODEL_LOADER = {
+    "embed/model_files.py",
+    "embed/pooling.py",
+    "embed/local_copy.py",
+    "finetune/manifest.py",
+    "finetune/model_folder.py",
+}
 
 
 def imports(path: Path, *, top_only: bool = False) -> set[str]:

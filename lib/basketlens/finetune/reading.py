@@ -67,7 +67,8 @@ def _matrix(lists: pa.Array) -> npt.NDArray[np.float32]:
             f"Embeddings are of several widths: {', '.join(map(str, sorted(widths.to_pylist())))}.\n"
             "  Wanted: all of one model\n  Next: run embed again with one model"
         )
-    vectors = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(lists), -1)
+    flat: npt.NDArray[np.float32] = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    vectors = flat.reshape(len(lists), -1)
     if not np.isfinite(vectors).all():
         raise InputError("An embedding holds a number that is not finite.\n  Next: run embed again")
     return vectors

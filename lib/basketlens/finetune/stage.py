@@ -101,4 +101,4 @@ def _facts(io: StageIO, trained: DataFrame) -> dict[str, Any]:
     """What the task that trained the model that is kept says of it."""
     rows = trained.filter(F.col(TABLE) == HEADS).select(FACTS)
     frame = io.to_driver(rows, limit=_LARGEST_MODEL, what="models", doing="reading what training says")
-    return dict(json.loads(frame.iloc[0, 0]))
+    return dict(json.loads(str(frame[FACTS].iloc[0])))
