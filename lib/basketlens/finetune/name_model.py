@@ -25,6 +25,10 @@ class NameModel(nn.Module):
     Names alone: what heads have learned of single items takes no part, as for an item that was never sold.
     """
 
+    mean: Tensor
+    matrix: Tensor
+    scale: Tensor
+
     def __init__(self, encoder: Any, heads: Heads, reading: Reading) -> None:
         """A copy in float32 on the processor, whatever the parts are on and in.
 
