@@ -86,10 +86,10 @@ def fit(method: str, names: DataFrame, classes: Sequence[str], options: LabelOpt
 
 def predicted(model: Any, names: DataFrame, classes: Sequence[str]) -> DataFrame:
     """`names` with predicted and probability."""
-    made = model.setProbabilityCol("all_probabilities").setPredictionCol("class").transform(names)
+    made: DataFrame = model.setProbabilityCol("all_probabilities").setPredictionCol("class").transform(names)
     label = F.element_at(F.array(*map(F.lit, classes)), F.col("class").cast("int") + 1)
     return (
         made.withColumn(c.PREDICTED, label)
-        .withColumn(c.PROBABILITY, F.array_max(vector_to_array("all_probabilities")))
+        .withColumn(c.PROBABILITY, F.array_max(vector_to_array(F.col("all_probabilities"))))
         .select(*names.columns, c.PREDICTED, c.PROBABILITY)
     )

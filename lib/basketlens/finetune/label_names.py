@@ -40,7 +40,7 @@ def names_with_label(products: DataFrame, embeddings: DataFrame) -> DataFrame:
         c.NAME_HASH,
         c.PRODUCT_NAME,
         F.split_part(c.PRODUCT_NAME, F.lit(","), F.lit(1)).alias(TYPE),
-        array_to_vector(c.EMBEDDING).alias(FEATURES),
+        array_to_vector(F.col(c.EMBEDDING)).alias(FEATURES),
         c.GIVEN,
     )
 

@@ -1,6 +1,7 @@
 """A record of a training run in MLflow: what was set, what came out, the model folder."""
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -41,6 +42,9 @@ def record(
 ) -> str:
     """Write one run.
 
+    A store in SQL keeps the folder's copy where the experiment was told to when it was made, by default in `mlruns` of
+    the folder that the process runs in.
+
     Args:
         options: where.
         settings: by section; `LOGGED` ones are written, by dotted names.
@@ -73,10 +77,15 @@ def record(
         client.set_terminated(made)
     except (MlflowException, OSError) as error:
         raise FaultError(
-            f"MLflow's store cannot be written.\n  It says: {str(error).splitlines()[0]}\n"
+            f"MLflow's store cannot be written.\n  It says: {_without_password(str(error).splitlines()[0])}\n"
             "  The model itself is written; try the record again, or switch it off"
         ) from None
     return str(made)
+
+
+def _without_password(text: str) -> str:
+    """The store's own messages repeat its address."""
+    return re.sub(r"//[^/@\s]*@", "//***@", text)
 
 
 def _flat(name: str, value: Any) -> dict[str, Any]:

@@ -40,8 +40,10 @@ def test_a_run_is_in_the_store_with_its_model_and_no_secret(tmp_path, folder, mo
 
 def test_a_store_that_cannot_be_written(tmp_path, folder):
     pytest.importorskip("mlflow", reason="the extra `mlflow` is not installed")
-    with pytest.raises(FaultError, match="MLflow's store cannot be written"):
-        record(TrackingOptions("nonsense://x", "e"), SETTINGS, {}, folder, run_id="one")
+    with pytest.raises(FaultError, match="MLflow's store cannot be written") as error:
+        record(TrackingOptions("nonsense://me:secret@x", "e"), SETTINGS, {}, folder, run_id="one")
+    assert "//***@x" in str(error.value)
+    assert "secret" not in str(error.value)
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
