@@ -136,6 +136,14 @@ CLASS: Final = (
 )
 SEED: Final = "seed"  # int, of new products, hidden items, training and samples
 
+# labels
+GIVEN: Final = "given"  # string, category that the catalogue states; null = none
+PREDICTED: Final = "predicted"  # string, category that the classifier gives the name; null = no embedding
+PROBABILITY: Final = (
+    "probability"  # double, 0..1, of the predicted category, by a model that did not see the name
+)
+IS_SUSPECT: Final = "is_suspect"  # boolean, the given category is probably wrong
+
 # associations and cross-sell
 STRENGTH: Final = "strength"  # double, 0..1, P(neighbor | item): counts shrunk toward attention
 KIND: Final = "kind"  # string: complement, substitute, basket_only or text_only
