@@ -41,6 +41,15 @@ class FileSystem:
         """Delete a file or folder and all in it; nothing happens when it is not there."""
         self._fs.delete(self._path(path), True)
 
+    def copy_in(self, folder: str, target: str) -> None:
+        """Copy a folder of this machine's disk; the target must not exist."""
+        self._fs.mkdirs(self._path(target).getParent())
+        self._fs.setWriteChecksum(False)  # its files would stand among those copied
+        try:
+            self._fs.copyFromLocalFile(False, True, self._path(f"file://{folder}"), self._path(target))
+        finally:
+            self._fs.setWriteChecksum(True)
+
     def read_text(self, path: str) -> str:
         """A small UTF-8 file as a string."""
         stream = self._fs.open(self._path(path))

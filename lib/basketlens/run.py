@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -151,6 +152,9 @@ class RunIO:
 
     def note(self, **figures: Any) -> None:
         self.figures.update(figures)
+
+    def write_folder(self, name: str, folder: Path) -> None:
+        self._run.tables.write_folder(name, folder)
 
     def write_page(self, html: str) -> str:
         path = self._run.settings.report.html or f"{self._run.tables.root}/report.html"

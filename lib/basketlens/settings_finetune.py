@@ -55,6 +55,14 @@ class EvaluateSettings(Section):
     ease_max_items: Annotated[int, Field(ge=10, le=50_000)]
 
 
+class ExportSettings(Section):
+    """`[finetune.export]`: the model as a folder."""
+
+    enabled: bool
+    onnx: bool
+    state_dict: bool
+
+
 class FinetuneSettings(Section):
     """`[finetune]`: attention trained on what was bought together."""
 
@@ -66,3 +74,4 @@ class FinetuneSettings(Section):
     pairs: ScheduleSettings
     baskets: BasketScheduleSettings
     evaluate: EvaluateSettings
+    export: ExportSettings

@@ -1,6 +1,7 @@
 """What a stage may do with the world: the only door out of its pure transforms."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
@@ -74,6 +75,9 @@ class StageIO(Protocol):
 
     def note(self, **figures: Any) -> None:
         """Figures for the manifest and the summary."""
+
+    def write_folder(self, name: str, folder: Path) -> None:
+        """Copy a folder of this machine's disk to the staging; it is published with the tables."""
 
     def write_page(self, html: str) -> str:
         """Store the report; returns where."""

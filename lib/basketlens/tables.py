@@ -7,6 +7,7 @@ failed run leaves the earlier tables as they were.  A table is never half old an
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -81,6 +82,7 @@ class Tables:
         self._publisher = Publisher(files, self.root)
         self._staging = f"{self.root}/{STAGING}/{run_id}"
         self._staged: dict[str, T.StructType] = {}
+        self._folders: set[str] = set()  # staged, and no tables
 
     def path(self, name: str) -> str:
         """Folder of a published table."""
@@ -199,6 +201,13 @@ class Tables:
             raise LimitError(f"More than {limit:,} {what}: the plan was made for fewer.")
         return frame
 
+    def write_folder(self, name: str, folder: Path) -> None:
+        """Stage a folder of this machine's disk, which is no table, to be published with the tables."""
+        target = f"{self.root}/{STAGING}/{self._run_id}/{name}"
+        self._files.remove(target)
+        self._files.copy_in(str(folder), target)
+        self._folders.add(name)
+
     def publish(
         self, names: Iterable[str], texts: Mapping[str, str] | None = None, *, optional: Iterable[str] = ()
     ) -> None:
@@ -212,9 +221,11 @@ class Tables:
         """
         moves = [move for name in names for move in self._moves(name)]
         for name in optional:
-            moves += self._moves(name) if name in self._staged else [Move(name, None)]
+            staged = f"{STAGING}/{self._run_id}/{name}" if name in self._folders else None
+            moves += self._moves(name) if name in self._staged else [Move(name, staged)]
         self._publisher.publish(self._run_id, moves, texts or {})
         self._staged.clear()
+        self._folders.clear()
 
     def _moves(self, name: str) -> list[Move]:
         """The whole table, or in a run over a window the days inside it, also those that have no rows any more."""

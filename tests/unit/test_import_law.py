@@ -24,7 +24,7 @@ READERS = {
 READING = ("read_parquet", "read_csv", "read_table", "read_text", "read_bytes", ".read.", "open(")
 MODEL_LOADER = {
     "embed/model_files.py",
-    "embed/pooling.py",
+    "pooling.py",
     "embed/local_copy.py",
     "finetune/manifest.py",
     "finetune/model_folder.py",

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from basketlens.embed.arithmetic import Arithmetic, choose_arithmetic
 from basketlens.embed.batches import batches
-from basketlens.embed.loading import load_model, load_tokenizer
 from basketlens.embed.options import EncoderOptions
-from basketlens.embed.pooling import pooled, pooling_of
 from basketlens.errors import InputError
+from basketlens.loading import load_model, load_tokenizer
+from basketlens.pooling import pooled, pooling_of
 
 BATCH_TOKENS: Final = {"cpu": 4096, "cuda": 65536}  # stays in a processor's cache; keeps a GPU's cores busy
 _NOT_FINITE: Final = "the model's values are not finite"

@@ -1,6 +1,7 @@
 """Reading a model folder: nothing of it is used before its manifest agrees, and no code of it ever runs."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,10 +44,16 @@ def load_trained(folder: Path, *, width: int) -> Trained:
             f"The model in {folder} reads vectors of width {manifest['vector_width']}, but the embeddings here have "
             f"width {width}.\n  Next: --set embed.model={folder}/encoder, or train again on these embeddings"
         )
-    weights = load_file(str(folder / HEADS))
-    heads = _empty(len(weights["is_known"]), width, weights["to_query.weight"], weights["text_bias.0.weight"])
-    heads.load_state_dict(weights)
-    return Trained(json.loads((folder / ITEMS).read_text(encoding="utf-8")), heads.eval())
+    heads = heads_of(load_file(str(folder / HEADS)))
+    return Trained(json.loads((folder / ITEMS).read_text(encoding="utf-8")), heads)
+
+
+def heads_of(weights: Mapping[str, torch.Tensor]) -> Heads:
+    """Heads with these weights, on the processor, ready to compute."""
+    shape = (weights["to_query.weight"], weights["text_bias.0.weight"])
+    heads = _empty(len(weights["is_known"]), len(weights["mean"]), *shape)
+    heads.load_state_dict(dict(weights))
+    return heads.eval()
 
 
 def load_state(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """`finetune`: attention trained on what was bought together, and what it is worth."""
 
 import json
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -9,14 +11,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from basketlens import columns as c
 from basketlens import schemas
 from basketlens.devices import map_on_device, task_device
-from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, TASK, Task
+from basketlens.errors import LimitError
+from basketlens.finetune.fields import FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, TASK, Task
 from basketlens.finetune.shopping_rows import baskets_of, drawn, items_of, task_rows
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
 
 _LARGEST_MODEL: Final = 1  # rows
+_MOST_FIGURES: Final = 10_000
 
 TRAINED_ROWS: Final = T.StructType(
     [
@@ -62,7 +67,10 @@ def run(io: StageIO, settings: Settings) -> None:
             io.write(
                 table, trained.filter(F.col(TABLE) == table).select(*contract.names), doing=f"writing {table}"
             )
-    io.note(baskets_found=found, **_facts(io, trained))
+    facts = _facts(io, trained)
+    if finetune.export.enabled:
+        _export(io, settings, trained, facts)
+    io.note(baskets_found=found, **facts)
 
 
 def extra(settings: Settings) -> dict[str, str]:
@@ -95,6 +103,57 @@ def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFram
         yield from training_pages(whole(), task, training_options(finetune), device=where)
 
     return map_on_device(rows, train, TRAINED_ROWS, wanted=device)
+
+
+def _export(io: StageIO, settings: Settings, trained: DataFrame, facts: dict[str, Any]) -> None:
+    """Write the folder `model`."""
+    from basketlens.finetune.export import ExportOptions  # torch on the driver, for this alone
+    from basketlens.finetune.exporting import write_model
+    from basketlens.finetune.model_card import Measured
+
+    if facts["items"] > MOST_ITEMS:
+        raise LimitError(
+            f"A model of {facts['items']:,} items is not exported: its weights would pass the driver.\n"
+            f"  At most: {MOST_ITEMS:,}\n  Next: --set finetune.export.enabled=false; table 'projections' has queries and keys"
+        )
+    doing = {"doing": "exporting the model"}
+    heads = io.to_driver(
+        trained.filter(F.col(TABLE) == HEADS).select(PAYLOAD), limit=_LARGEST_MODEL, what="models", **doing
+    )
+    named = io.read("items").filter(F.col(c.LEVEL) == settings.link.level).select(c.ITEM_ID, c.ITEM_NAME)
+    items = io.to_driver(
+        io.read("training_items").select(c.ITEM_ID).join(named, c.ITEM_ID).orderBy(c.ITEM_ID),
+        limit=MOST_ITEMS, what="items", **doing,
+    )  # fmt: skip
+    figures = io.to_driver(_main_figures(trained), limit=_MOST_FIGURES, what="figures", **doing)
+    measured = [
+        Measured(str(method), str(task), str(metric), float(value), None, None)
+        for method, task, metric, value in figures.itertuples(index=False, name=None)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(
+            Path(folder) / "model",
+            bytes(heads[PAYLOAD].iloc[0]),
+            ids=items[c.ITEM_ID].tolist(),
+            names=items[c.ITEM_NAME].tolist(),
+            facts=facts,
+            measured=measured,
+            embed=settings.embed,
+            options=ExportOptions(settings.finetune.export.onnx, settings.finetune.export.state_dict),
+        )
+        io.write_folder("model", Path(folder) / "model")
+
+
+def _main_figures(trained: DataFrame) -> DataFrame:
+    """method, task, metric and the mean over seeds, of all targets of the test."""
+    is_main = F.col(c.TASK).isin("baskets.test", "pairs.test", "calibration.test") & (F.col(c.CLASS) == "all")
+    rows = trained.filter((F.col(TABLE) == "evaluation") & is_main)
+    by = (c.METHOD, c.TASK, c.METRIC)
+    return (
+        rows.groupBy(*by)
+        .agg(F.avg(c.VALUE).alias(c.VALUE))
+        .orderBy(c.TASK, c.METRIC, F.desc(c.VALUE), c.METHOD)
+    )
 
 
 def _facts(io: StageIO, trained: DataFrame) -> dict[str, Any]:

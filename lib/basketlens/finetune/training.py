@@ -16,7 +16,7 @@ from basketlens.evaluate.evaluation import EvaluateOptions, evaluate
 from basketlens.evaluate.models import Fitted
 from basketlens.evaluate.split import Cuts
 from basketlens.finetune.basket_training import BasketOptions, train_baskets
-from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, Task
+from basketlens.finetune.fields import FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
 from basketlens.finetune.heads import Heads, projections
 from basketlens.finetune.loop import Progress
 from basketlens.finetune.pair_training import PairOptions, train_pairs
@@ -94,12 +94,10 @@ def _evaluated(
 
 
 def _heads_row(heads: Heads, facts: dict[str, Any]) -> pa.RecordBatch:
-    """The model without what it learned of single items, which is in `projections`."""
-    tensors = {
-        name: value.contiguous()
-        for name, value in heads.cpu().state_dict().items()
-        if not name.endswith("_residual")
-    }
+    """The model; without its weights where a cell could not hold them, for `projections` has what others need."""
+    tensors = {name: value.contiguous() for name, value in heads.cpu().state_dict().items()}
+    if facts["items"] > MOST_ITEMS:
+        return _rows(HEADS, 1, {FACTS: [json.dumps(facts)]})
     return _rows(HEADS, 1, {PAYLOAD: [save(tensors)], FACTS: [json.dumps(facts)]})
 
 

@@ -9,8 +9,8 @@ import torch
 
 from basketlens.embed.encoder import Encoder
 from basketlens.embed.options import EncoderOptions
-from basketlens.embed.pooling import pooled
 from basketlens.errors import InputError
+from basketlens.pooling import pooled
 from tests.unit.embed.conftest import tiny_chinese_bert, tiny_gpt2
 
 CHINESE = ["纯牛奶", "酸牛奶", "巧克力饼干", "红葡萄酒", "米"]

@@ -9,7 +9,6 @@ import torch
 from tokenizers import Tokenizer
 
 from basketlens.embed.encoder import Encoder
-from basketlens.embed.loading import load_model, load_tokenizer
 from basketlens.embed.options import EncoderOptions
 from basketlens.errors import InputError
 from basketlens.finetune.export import ExportOptions, export_model
@@ -20,6 +19,7 @@ from basketlens.finetune.model_card import Measured, Training
 from basketlens.finetune.model_folder import load_state, load_trained
 from basketlens.finetune.name_model import NameModel, Reading
 from basketlens.finetune.whitening import fit_whitening
+from basketlens.loading import load_model, load_tokenizer
 from basketlens.locations import resolve
 
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")

@@ -1,0 +1,71 @@
+"""The model of a run as a folder: what the tables and the settings say, given to `export`."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors.torch import load
+
+from basketlens import hub
+from basketlens.finetune.export import ExportOptions, export_model
+from basketlens.finetune.model_card import Measured, Training
+from basketlens.finetune.model_folder import heads_of
+from basketlens.finetune.name_model import Reading
+from basketlens.loading import load_model, load_tokenizer
+from basketlens.locations import resolve
+from basketlens.pooling import pooling_of
+from basketlens.settings import EmbedSettings
+
+_EPOCH: Final = dt.date(1970, 1, 1)
+
+
+def write_model(
+    folder: Path,
+    weights: bytes,
+    *,
+    ids: Sequence[str],
+    names: Sequence[str],
+    facts: Mapping[str, Any],
+    measured: Iterable[Measured],
+    embed: EmbedSettings,
+    options: ExportOptions,
+) -> None:
+    """Write the model folder.
+
+    Args:
+        folder: that must not be there yet.
+        weights: of the heads, safetensors.
+        ids: of the items that they were trained for, in order.
+        names: some items' names, for the comparison with ONNX.
+        facts: what the training said of itself.
+        measured: for the card.
+        embed: how the vectors were made.
+        options: what to write.
+
+    Raises:
+        InputError: a package is missing, the encoder is of another width, or ONNX and torch differ.
+    """
+    source = (
+        hub.snapshot(embed.model, download=False)
+        if hub.is_hub_id(embed.model)
+        else Path(resolve(embed.model))
+    )
+    encoder = load_model(source).float().eval()
+    heads = heads_of(load(weights))
+    reading = Reading(
+        load_tokenizer(source, max_tokens=embed.max_tokens),
+        pooling_of(source, embed.pooling, encoder.config),
+        embed.normalize,
+        embed.prompt,
+    )
+    training = Training(
+        embed.model,
+        _EPOCH + dt.timedelta(days=facts["first_day"]),
+        _EPOCH + dt.timedelta(days=facts["last_day"] + 1),
+        baskets=facts["baskets"],
+        items=len(ids),
+        known_items=int(heads.is_known.sum()),
+        measured=list(measured),
+    )
+    export_model(folder, encoder, heads, reading, ids=ids, names=names, training=training, options=options)
