@@ -22,7 +22,8 @@ class HeadOptions(NamedTuple):
     bias_width: int  # hidden units of the network that guesses a bias from a name
     initial_scale: float  # exp(g) before training, above 0
     min_purchases: int  # an item bought less often has no residual, and is known by its name alone
-    residual_dropout: float  # 0..1, how often an item is shown in training as if it were new
+    residual_dropout: float  # 0..1, how often training takes an item's vectors from its name alone
+    bias_dropout: float  # 0..1, and how often its bias
     ridge: float  # of the whitening, share of the mean eigenvalue
 
 
@@ -31,7 +32,9 @@ class Heads(nn.Module):
 
     e is the whitened name vector, m_i = 1 for an item bought often enough, t and r what is learned of it beyond its
     name.  b_j = log p_j + c_j where m_j = 1, p_j being the item's share of purchases, else a small network's guess
-    from the name.  With m = 0 an item is text alone: that is how training drops residuals, and how a new one is read.
+    from the name.  With m = 0 an item is text alone: that is how a new one is read, and training hides some items' m so
+    that this works.  It hides a bias more rarely than a residual: without its log p a best seller is missing from every
+    denominator, and all other scores would have to make up for that.
 
     One head, though the formula allows more: the row of a softmax is one distribution, so that a sum of heads' scores
     is one head of their joint width, and a mean of heads' distributions would have no exact top k by inner product.
@@ -102,7 +105,7 @@ class Heads(nn.Module):
         Args:
             text: (r, d) whitened vectors.
             items: (r,) int64, their numbers.
-            shown: (r,) 1 where the item's residual takes part, else 0; it must be 0 where `is_known` is false.
+            shown: (r,) 1 where what is learned of the item takes part, else 0; 0 wherever `is_known` is false.
         """
         scale = self.log_scale.exp() / math.sqrt(self.to_query.out_features)
         queries: Tensor = self.to_query(text) + shown[:, None] * self.query_residual[items]

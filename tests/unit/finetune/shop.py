@@ -44,11 +44,17 @@ def kind_of(item: int) -> int:
 
 
 HEADS = HeadOptions(
-    width=8, bias_width=8, initial_scale=4.0, min_purchases=5, residual_dropout=0.3, ridge=1e-3
+    width=8,
+    bias_width=8,
+    initial_scale=4.0,
+    min_purchases=5,
+    residual_dropout=0.3,
+    bias_dropout=0.1,
+    ridge=1e-3,
 )
 KEYS = KeyOptions(always=12, share=0.5)
 SCHEDULE = Schedule(
-    steps=60, rows=32, learning_rate=2e-2, warmup=0.1, weight_decay=0.01, clip=1.0, check_every=10, patience=6
+    steps=60, rows=24, learning_rate=2e-2, warmup=0.1, weight_decay=0.01, clip=1.0, check_every=10, patience=6
 )
 PAIRS = PairOptions(HEADS, KEYS, SCHEDULE, held_out_rows=100)
 BASKETS = BasketOptions(HEADS, KEYS, SCHEDULE, hidden_low=0.1, hidden_high=0.6, held_out_rows=100)

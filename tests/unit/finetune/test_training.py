@@ -49,8 +49,9 @@ def test_a_new_item_finds_its_kind_by_its_name(fit):
     found = projections(fit(of), of.vectors)
     nearest = np.argsort(-attention(found, 3))[:5]
     assert sum(kind_of(j) == 0 for j in nearest) >= 4
-    # and it is found by them as likely as its kind is, though it was in no denominator
-    assert attention(found, 4)[3] > 2 * attention(found, 4)[20]
+    # Its own kind finds it too, though it was in no denominator.
+    of_kind = attention(found, 4)
+    assert of_kind[3] > 1.5 * np.mean(of_kind[8:])
 
 
 def test_a_basket_is_completed_with_its_kind():
