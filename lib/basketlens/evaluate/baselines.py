@@ -30,8 +30,8 @@ SUPPORTS: Final = (0.0001, 0.0003, 0.001)  # share of baskets
 SHRINKS: Final = (2.0, 5.0, 20.0)  # baskets
 ROW_POWERS: Final = {BASKETS: (0.5, 0.7, 0.9), PAIRS: (1.0,)}  # for one item it changes no order
 COLUMN_POWERS: Final = (0.1, 0.2, 0.3, 0.5)
-PRIORS: Final = {BASKETS: (100.0, 300.0, 1000.0), PAIRS: (300.0, 1500.0, 5000.0)}  # co-purchases
-DISCOUNTS: Final = {BASKETS: (0.0, 0.1, 0.25), PAIRS: (0.0, 0.1, 0.25, 0.4)}
+PRIORS: Final = {BASKETS: (100.0, 300.0, 1000.0), PAIRS: (500.0, 1500.0, 4000.0)}  # co-purchases
+DISCOUNTS: Final = {BASKETS: (0.0, 0.1, 0.2), PAIRS: (0.0, 0.1, 0.2, 0.3)}
 
 BIAS_POWERS: Final = (0.0, 0.5, 1.0)  # of popularity, added to item2vec's scores as a logarithm
 
@@ -53,7 +53,7 @@ def baselines(known: Known, item2vec: Projections, task: str) -> Iterator[Candid
         shrunk = partial(_shrunk_toward_popularity, known=known, prior=prior, discount=discount)
         yield Candidate("counts + popularity", {"prior": prior, "discount": discount}, shrunk)
     for power in BIAS_POWERS:
-        biased = item2vec._replace(bias=power * np.log(known.floored))
+        biased = item2vec._replace(bias=power * np.log(known.expected_popularity))
         yield Candidate("item2vec", {"popularity_power": power}, partial(_by_vectors, of=biased))
     untrained = Projections(known.vectors, known.vectors, np.zeros(len(known.vectors)))
     yield Candidate("cosine", {}, partial(_by_vectors, of=untrained))
@@ -69,7 +69,7 @@ def shrunk_counts(block: Block, known: Known, prior: float) -> Floats:
 
 def per_popularity(known: Known, discount: float) -> Floats:
     """Factors (n,) that divide scores by popularity^discount."""
-    return np.asarray(known.floored**-discount, np.float32)
+    return np.asarray(known.expected_popularity**-discount, np.float32)
 
 
 def _by_popularity(block: Block, known: Known) -> Floats:

@@ -32,9 +32,14 @@ class Known(NamedTuple):
         return (self.purchases / self.baskets).astype(np.float32)
 
     @property
-    def floored(self) -> npt.NDArray[np.float64]:
-        """Popularity to divide by (n,), above 0: cold items share the floor, for their own counts are noise."""
-        return np.maximum(self.purchases, TAIL) / self.baskets
+    def expected_popularity(self) -> npt.NDArray[np.float64]:
+        """Popularity to divide by (n,), above 0: of cold items, whose own is noise, the mean of the others.
+
+        With their own, or a floor below all others, cold items would be lifted above everything that is known.
+        """
+        popularity, is_cold = self.purchases / self.baskets, self.is_cold
+        of_cold = popularity[~is_cold].mean() if not is_cold.all() else 1.0
+        return np.asarray(np.where(is_cold, of_cold, popularity), np.float64)
 
 
 def known_from(items: Items, split: Split) -> Known:

@@ -40,7 +40,8 @@ def sums_of(task: Task, ranked: Ranked) -> Sums:
     first), `hr@10`, `hr@50`, `mrr`, `ndcg@10`.  `recall@10` is hr@10 then, `precision@10` a tenth of it, and
     `f1@10` 2/11 of it; they are there to be compared with other reports.
 
-    Pairs: `recall@10` and `recall@50`, the share of an item's partners that is found, averaged over items;
+    Pairs: `recall@10` and `recall@50`, the share of an item's partners that is found, averaged over items (of more
+    than 10 or 50 partners so many can be found at most, and these are the whole);
     `found@10` and `found@50`, the share of all pairs that is found, by class of the partner; `cold_in@50` and
     `cold_in_found@50`, the same two of cold partners ranked among cold items alone.
     """
@@ -75,13 +76,13 @@ def _of_pairs(task: Task, ranked: Ranked) -> Sums:
     for k in (_SHORT, _LONG):
         hit = hit_at(k, ranked.everywhere)
         columns[f"found@{k}", ALL] = _by_query(hit, query_of, q)
-        columns[f"recall@{k}", ALL] = _per_query(*columns[f"found@{k}", ALL])
+        columns[f"recall@{k}", ALL] = _per_query(*columns[f"found@{k}", ALL], most=k)
         for of_class, mask in task.classes.items():
             columns[f"found@{k}", of_class] = _by_query(hit[mask], query_of[mask], q)
     if ranked.among_cold is not None:
         found = _by_query(hit_at(_LONG, ranked.among_cold), query_of[is_cold], q)
         columns[f"cold_in_found@{_LONG}", "cold"] = found
-        columns[f"cold_in@{_LONG}", "cold"] = _per_query(*found)
+        columns[f"cold_in@{_LONG}", "cold"] = _per_query(*found, most=_LONG)
     numerators, denominators = zip(*columns.values(), strict=True)
     return Sums(list(columns), np.stack(numerators, axis=1), np.stack(denominators, axis=1))
 
@@ -94,7 +95,8 @@ def _by_query(hit: Floats, query_of: npt.NDArray[np.int64], q: int) -> tuple[Flo
     return found, wanted
 
 
-def _per_query(found: Floats, wanted: Floats) -> tuple[Floats, Floats]:
-    """Every query with a target counts once, by the share of its targets that is found."""
+def _per_query(found: Floats, wanted: Floats, *, most: int) -> tuple[Floats, Floats]:
+    """Every query with a target counts once, by the share that is found of what could be: `most` at most."""
     has = wanted > 0
-    return np.divide(found, wanted, out=np.zeros(len(found)), where=has), has.astype(np.float64)
+    shares = np.divide(found, np.minimum(wanted, most), out=np.zeros(len(found)), where=has)
+    return shares, has.astype(np.float64)

@@ -1,12 +1,13 @@
 """Where targets stand among all candidates, and what that is worth when ties are broken at random."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 Floats = npt.NDArray[np.float64]
+_FEW: Final = 6  # targets of a row up to which comparing all scores with each is cheaper than sorting them
 
 
 class Places(NamedTuple):
@@ -19,7 +20,7 @@ class Places(NamedTuple):
 def places_of(
     scores: npt.NDArray[np.float32], visible: sparse.csr_array, targets: sparse.csr_array
 ) -> Places:
-    """Places of the targets among the items that are not visible, row by row; no sort.
+    """Places of the targets among the items that are not visible, row by row.
 
     Args:
         scores: (q, n), finite; larger is better.
@@ -27,18 +28,27 @@ def places_of(
         targets: (q, n), none of them visible.
 
     Raises:
-        ValueError: a score is NaN: comparisons with it would count it as neither above nor below.
+        ValueError: the score of a target is NaN.
     """
     above, ties = (np.zeros(targets.nnz, np.int64) for _ in range(2))
     for row, score in enumerate(scores):
         at = slice(targets.indptr[row], targets.indptr[row + 1])
-        wanted = score[targets.indices[at], None]  # (targets of the row, 1)
+        wanted = score[targets.indices[at]]
         seen = score[visible.indices[visible.indptr[row] : visible.indptr[row + 1]]]
-        above[at] = np.count_nonzero(score > wanted, axis=1) - np.count_nonzero(seen > wanted, axis=1)
-        ties[at] = np.count_nonzero(score == wanted, axis=1) - np.count_nonzero(seen == wanted, axis=1) - 1
-    if (ties < 0).any():
-        raise ValueError("a score is NaN: it equals nothing, not even itself")
-    return Places(above, ties)
+        above[at], ties[at] = _counted(score, wanted) - _counted(seen, wanted)
+    if np.isnan(scores[np.repeat(np.arange(len(scores)), np.diff(targets.indptr)), targets.indices]).any():
+        raise ValueError("a target's score is NaN, which stands nowhere in an order")
+    return Places(above, ties - 1)  # a target ties with itself
+
+
+def _counted(scores: npt.NDArray[np.float32], wanted: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """How many scores (n,) are above, and how many are equal to, each of those wanted (t,): (2, t)."""
+    if len(wanted) <= _FEW:
+        compared = (scores > wanted[:, None], scores == wanted[:, None])
+        return np.stack([np.count_nonzero(c, axis=1) for c in compared])
+    ordered = np.sort(scores)
+    left, right = (np.searchsorted(ordered, wanted, side) for side in ("left", "right"))
+    return np.stack([len(scores) - right, right - left])
 
 
 def together(parts: list[Places]) -> Places:

@@ -40,7 +40,7 @@ class Dense:
         self.n = train.sum(axis=0)
         self.c = train.T @ train * (1 - np.eye(40))
         self.t = self.c.sum(axis=1)
-        self.floored = np.maximum(self.n, 5) / self.b
+        self.expected = np.where(self.n < 5, self.n[self.n >= 5].mean(), self.n) / self.b
         self.item2vec = in_out_vectors(self.known, seed=0)
 
     def candidates(self, task):
@@ -77,7 +77,7 @@ class Dense:
         with np.errstate(divide="ignore", invalid="ignore"):
             confidence = np.nan_to_num(self.c / self.n[:, None])
             lift = np.where(self.c > 0, np.log(self.c * self.b / self.n[:, None] / self.n), 0)
-        a, discount = dense_attention(self.fitted.items), self.floored ** -p.get("discount", 0.0)
+        a, discount = dense_attention(self.fitted.items), self.expected ** -p.get("discount", 0.0)
         match method:
             case "popularity":
                 return np.repeat(self.n[None] / self.b, len(self.visible), axis=0)
@@ -96,7 +96,7 @@ class Dense:
                 share = self.t / self.t.sum()
                 return self.summed((self.c + p["prior"] * share) / (self.t[:, None] + p["prior"]) * discount)
             case "item2vec":
-                bias = p["popularity_power"] * np.log(self.floored)
+                bias = p["popularity_power"] * np.log(self.expected)
                 return self.mean(self.item2vec._replace(bias=bias))
             case "cosine":
                 e = self.known.vectors.astype(np.float64)

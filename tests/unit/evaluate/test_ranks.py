@@ -55,7 +55,7 @@ def test_several_targets_a_query(seed):
     draw = np.random.default_rng(seed)
     scores = draw.integers(0, 6, (8, 40)).astype(np.float32)
     visible = draw.random((8, 40)) < 0.2
-    targets = (draw.random((8, 40)) < 0.2) & ~visible
+    targets = (draw.random((8, 40)) < 0.2) & ~visible  # few in some rows, many in others
     places = places_of(scores, sparse.csr_array(visible * 1.0), sparse.csr_array(targets * 1.0))
     at = 0
     for row, column in zip(*np.nonzero(targets), strict=True):
