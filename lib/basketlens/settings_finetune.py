@@ -30,6 +30,7 @@ class HeadSettings(Section):
     initial_scale: _Positive
     min_purchases: Annotated[int, Field(ge=1, le=1_000_000)]
     residual_dropout: _Share
+    bias_dropout: _Share
     ridge: Annotated[float, Field(gt=0, le=1)]
     frequent_keys: Annotated[int, Field(ge=1, le=1_000_000)]
     sampled_keys: Annotated[float, Field(gt=0, le=1)]

@@ -1,5 +1,6 @@
 """A StageIO over a folder: what `run.py` gives a stage, without manifests and progress."""
 
+import shutil
 from pathlib import Path
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -63,6 +64,9 @@ class FolderIO:
         self.spark.createDataFrame(values, contract).write.mode("append").parquet(
             str(self.root / "published" / name)
         )
+
+    def write_folder(self, name: str, folder: Path) -> None:
+        shutil.copytree(folder, self.root / "staging" / name)
 
     def note(self, **figures) -> None:
         self.figures.update(figures)

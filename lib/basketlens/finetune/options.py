@@ -14,7 +14,8 @@ def training_options(of: FinetuneSettings) -> TrainingOptions:
     """All options of a training task."""
     heads = HeadOptions(
         of.heads.width, of.heads.bias_width, of.heads.initial_scale, of.heads.min_purchases,
-        of.heads.residual_dropout, of.heads.ridge,
+        of.heads.residual_dropout,
+        of.heads.bias_dropout, of.heads.ridge,
     )  # fmt: skip
     keys = KeyOptions(of.heads.frequent_keys, of.heads.sampled_keys)
     return TrainingOptions(
