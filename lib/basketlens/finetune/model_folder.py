@@ -77,6 +77,12 @@ def _empty(n: int, d: int, query: torch.Tensor, bias: torch.Tensor) -> Heads:
     """Heads of the right shape; every number in them is replaced."""
     blank = Whitening(np.zeros(d, np.float32), np.zeros((d, d), np.float32))
     options = HeadOptions(
-        len(query), len(bias), initial_scale=1.0, min_purchases=1, residual_dropout=0.0, ridge=1.0
+        len(query),
+        len(bias),
+        initial_scale=1.0,
+        min_purchases=1,
+        residual_dropout=0.0,
+        bias_dropout=0.0,
+        ridge=1.0,
     )
     return Heads(blank, np.ones(n, np.int64), options, seed=0)

@@ -23,6 +23,7 @@ from basketlens.link.fields import (
     DEVICE,
     GROUP,
     IS_KEY,
+    IS_SOLD,
     LANE,
     NEIGHBOR_IDS,
     SCORE_ERROR,
@@ -54,20 +55,21 @@ def vectors_of(
     group: str | None = None,
     projections: DataFrame | None = None,
 ) -> DataFrame:
-    """item_id and embedding of the items of a level that were sold; embedding is null where there is none.
+    """item_id, embedding and is_sold of the items of a level; embedding is null where there is none.
 
     With `group`, a column of `items`, also that column under the name `group`; with `projections` also query, key
     and bias, null where there are none.
     """
     groups = [F.col(group).alias(GROUP)] if group else []
-    sold = items.filter((F.col(c.LEVEL) == level) & (F.col(c.LINES) > 0)).select(c.ITEM_ID, *groups)
+    is_sold = (F.col(c.LINES) > 0).alias(IS_SOLD)
+    wanted = items.filter(F.col(c.LEVEL) == level).select(c.ITEM_ID, is_sold, *groups)
     if level == "name":
-        named = sold.withColumn(c.NAME_HASH, F.col(c.ITEM_ID))
+        named = wanted.withColumn(c.NAME_HASH, F.col(c.ITEM_ID))
     else:
         names = products.select(F.col(c.PRODUCT_ID).alias(c.ITEM_ID), c.NAME_HASH)
-        named = sold.join(names, c.ITEM_ID, "left")
+        named = wanted.join(names, c.ITEM_ID, "left")
     embedded = named.join(embeddings.select(c.NAME_HASH, c.EMBEDDING), c.NAME_HASH, "left").select(
-        c.ITEM_ID, c.EMBEDDING, *([GROUP] if group else [])
+        c.ITEM_ID, c.EMBEDDING, IS_SOLD, *([GROUP] if group else [])
     )
     return embedded if projections is None else embedded.join(projections, c.ITEM_ID, "left")
 
@@ -86,10 +88,10 @@ def parts_of(blocks: int, *, cores: int) -> list[range]:
 def attention_rows(
     vectors: DataFrame, task: Task, *, blocks: int, part: range | None = None, device: str
 ) -> DataFrame:
-    """Attention of every item of some blocks over all others: one row per item, as `ATTENTION_ROWS`.
+    """Attention of every item of some blocks over all others that were sold: one row per item, as `ATTENTION_ROWS`.
 
     Args:
-        vectors: item_id (unique), embedding, and query, key and bias where trained (each of one width, none null), and group where
+        vectors: item_id (unique), embedding, is_sold, and query, key and bias where trained (each of one width, none null), and group where
             the task has a mask.
         task: what is computed.  Ties go to the lower item id.
         blocks: that the items are cut into; see `block_count`.
@@ -120,7 +122,7 @@ def attention_rows(
         *more,
         *no_value,
     )
-    keys = vectors.select(
+    keys = vectors.filter(IS_SOLD).select(
         every_block.alias(BLOCK),
         F.lit(True).alias(IS_KEY),
         c.ITEM_ID,

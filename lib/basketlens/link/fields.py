@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 BLOCK: Final = "block"  # int, the block of queries that a row is for
+IS_SOLD: Final = "is_sold"  # boolean, others attend to the item; who is not sold only attends
 IS_KEY: Final = "is_key"  # boolean, a key to attend to; false for the queries themselves
 LANE: Final = "lane"  # int, hashes to a partition of the block's own
 VECTOR: Final = "vector"  # array<float>, query or key

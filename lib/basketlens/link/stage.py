@@ -13,7 +13,7 @@ from basketlens import columns as c
 from basketlens.errors import InputError, SettingsError
 from basketlens.link.blocks import attention_rows, block_count, links_of, parts_of, vectors_of
 from basketlens.link.budget import MIB, Load, plan
-from basketlens.link.fields import DEVICE, GROUP, SCORE_ERROR, Task
+from basketlens.link.fields import DEVICE, GROUP, IS_SOLD, SCORE_ERROR, Task
 from basketlens.masks import MASKS
 from basketlens.settings import LinkSettings, Settings
 from basketlens.stage_io import StageIO
@@ -26,6 +26,7 @@ class _Vectors(NamedTuple):
 
     rows: DataFrame  # those that can be used
     items: int
+    keys: int  # of them sold
     width: int  # numbers of an embedding
     query_width: int
 
@@ -34,6 +35,7 @@ def run(io: StageIO, settings: Settings) -> None:
     """`items`, `products`, `embeddings` -> `links`, `link_stats`, and `contexts` when asked for.
 
     Trained when there are `projections`.
+    An item that was not sold, a new product, attends to the others and is nobody's neighbour.
     An item without keys, because it is alone or the mask hides all, has no links; its log_sum_exp is null, its
     top_mass and entropy are 0.  An item without an embedding, or without a row in `projections` when there are
     such, takes no part.
@@ -45,10 +47,10 @@ def run(io: StageIO, settings: Settings) -> None:
     link = settings.link
     is_trained = "projections" in settings.tables.read or io.has("projections")
     vectors = _vectors(io, link, is_trained=is_trained)
-    top = max(1, min(link.top_k, vectors.items - 1))
+    top = max(1, min(link.top_k, vectors.keys - 1))
     context_width = vectors.width if link.write_context else 0
     load = Load(
-        items=vectors.items,
+        items=vectors.keys,
         width=vectors.query_width,
         top=top,
         context=context_width,
@@ -116,6 +118,7 @@ def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:
         measures={
             "embedded": F.count(c.EMBEDDING),
             "used": F.count(shape),
+            "keys": F.count(F.when(F.col(IS_SOLD), shape)),
             "grouped": F.count(F.when(is_used, F.col(GROUP if group else c.ITEM_ID))),
             "smallest": F.min(shape),
             "largest": F.max(shape),
@@ -126,11 +129,12 @@ def _vectors(io: StageIO, link: LinkSettings, *, is_trained: bool) -> _Vectors:
     widths = _widths(used, seen["smallest"], seen["largest"]) if items else [1]
     io.note(
         items=items,
+        items_sold=seen["keys"],
         items_without_vector=written.rows - seen["embedded"],
         items_without_projection=seen["embedded"] - items,
         items_without_group=items - seen["grouped"],
     )
-    return _Vectors(io.read("vectors").filter(is_used), items, widths[0], widths[-1])
+    return _Vectors(io.read("vectors").filter(is_used), items, seen["keys"], widths[0], widths[-1])
 
 
 def _widths(used: Sequence[str], smallest: str, largest: str) -> list[int]:

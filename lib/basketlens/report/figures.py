@@ -46,7 +46,7 @@ def headline(
         .crossJoin(evidence.basket_total(itemsets).withColumnRenamed(c.N, "baskets"))
         .crossJoin(rules.agg(F.count("*").alias("rules")))
         .crossJoin(links.agg(F.count("*").alias("links")))
-        .crossJoin(link_stats.agg(F.count("*").alias("linked_items")))
+        .crossJoin(_sold(link_stats, items, level).agg(F.count("*").alias("linked_items")))
     )
 
 
@@ -60,6 +60,12 @@ def _sales(lines: DataFrame) -> DataFrame:
         F.max(c.SOLD_AT).alias("last_sale"),
         F.count(c.CUSTOMER_KEY).alias("lines_with_customer"),
     )
+
+
+def _sold(link_stats: DataFrame, items: DataFrame, level: str) -> DataFrame:
+    """Statistics of the items that were sold: those that attention is shared among."""
+    sold = items.filter((F.col(c.LEVEL) == level) & (F.col(c.LINES) > 0)).select(c.ITEM_ID)
+    return link_stats.join(sold, c.ITEM_ID, "left_semi")
 
 
 def about_large_baskets(data_quality: DataFrame) -> DataFrame:

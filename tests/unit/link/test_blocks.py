@@ -22,10 +22,10 @@ ITEMS = "item_id string, level string, item_name string, category string, depart
 
 
 @pytest.mark.parametrize(("level", "wanted"), [
-    pytest.param("name", {"n1": [1.0], "n3": None}, id="name-hash-is-the-id-and-never-sold-is-out"),
-    pytest.param("product", {"p1": [1.0], "p2": [1.0], "p9": None}, id="products-share-a-name"),
+    pytest.param("name", {"n1": ([1.0], True), "n2": ([2.0], False), "n3": (None, True)}, id="name-hash-is-the-id"),
+    pytest.param("product", {"p1": ([1.0], True), "p2": ([1.0], True), "p9": (None, True)}, id="products-share-a-name"),
 ])  # fmt: skip
-def test_vectors_of_sold_items(spark, level, wanted):
+def test_vectors_and_who_was_sold(spark, level, wanted):
     items = spark.createDataFrame(
         [
             ("n1", "name", "a", None, None, 3), ("n2", "name", "b", None, None, 0), ("n3", "name", "c", None, None, 1),
@@ -41,7 +41,7 @@ def test_vectors_of_sold_items(spark, level, wanted):
         [("n1", [1.0]), ("n2", [2.0])], "name_hash string, embedding array<float>"
     )
     found = vectors_of(items, products, embeddings, level=level).collect()
-    assert {r.item_id: r.embedding for r in found} == wanted
+    assert {r.item_id: (r.embedding, r.is_sold) for r in found} == wanted
 
 
 @pytest.mark.parametrize(
