@@ -29,6 +29,7 @@ MODEL_LOADER = {
     "finetune/manifest.py",
     "finetune/model_folder.py",
 }
+MODEL_LOADER = {"finetune/checkpoint.py", "embed/model_files.py", "embed/pooling.py", "embed/local_copy.py"}
 
 
 def imports(path: Path, *, top_only: bool = False) -> set[str]:
