@@ -26,10 +26,10 @@ MODEL_LOADER = {
     "embed/model_files.py",
     "pooling.py",
     "embed/local_copy.py",
+    "finetune/checkpoint.py",
     "finetune/manifest.py",
     "finetune/model_folder.py",
 }
-MODEL_LOADER = {"finetune/checkpoint.py", "embed/model_files.py", "embed/pooling.py", "embed/local_copy.py"}
 
 
 def imports(path: Path, *, top_only: bool = False) -> set[str]:

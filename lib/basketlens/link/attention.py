@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from basketlens.link.candidates import HIDDEN, Candidates
-from basketlens.link.precision import operands
+from basketlens.link.precision import Operands, operands
 from basketlens.link.shard import Shard
 from basketlens.link.softmax import Partial, merge
 from basketlens.link.tiles import PANEL_TILES, tile_of
@@ -91,12 +91,7 @@ def _attend_tile(
     weighted, context = torch.zeros_like(total), torch.zeros_like(before.context)
     _, width = tile_of(top, on_gpu=queries.is_cuda)
     for i, start in enumerate(_starts(shard, groups, within, width)):
-        keys = of.keys[start : start + width].T.to(of.queries.dtype)
-        s = room[i % PANEL_TILES, : n * keys.shape[1]].view(n, -1)
-        if is_half:
-            s.copy_(of.queries @ keys)
-        else:
-            torch.mm(of.queries, keys, out=s)
+        s = _product(of, slice(start, start + width), room[i % PANEL_TILES])  # (n, width)
         if shard.bias is not None:
             s += shard.bias[start : start + width]
         if within is not None and groups is not None and shard.groups is not None:
@@ -128,6 +123,13 @@ def _attend_tile(
         context.masked_fill(is_empty[:, None], 0),
         torch.full_like(total, of.error),
     )
+
+
+def _product(of: Operands, tile: slice, room: Tensor) -> Tensor:
+    """Queries times a tile of keys, in the memory of `room`."""
+    keys = of.keys[tile].T.to(of.queries.dtype)
+    s = room[: len(of.queries) * keys.shape[1]].view(len(of.queries), -1)
+    return s.copy_(of.queries @ keys) if of.queries.dtype != room.dtype else torch.mm(of.queries, keys, out=s)
 
 
 def _starts(shard: Shard, groups: Tensor | None, within: bool | None, width: int) -> range:
