@@ -50,7 +50,7 @@ def load_trained(folder: Path, *, width: int) -> Trained:
 
 def heads_of(weights: Mapping[str, torch.Tensor]) -> Heads:
     """Heads with these weights, on the processor, ready to compute."""
-    shape = (weights["to_query.weight"], weights["text_bias.0.weight"])
+    shape = (weights["to_query.weight"], weights["bias_hidden.weight"])
     heads = _empty(len(weights["is_known"]), len(weights["mean"]), *shape)
     heads.load_state_dict(dict(weights))
     return heads.eval()

@@ -41,7 +41,7 @@ class NameModel(nn.Module):
         self.encoder = copy.deepcopy(encoder).cpu().float()
         text = {name: part for name, part in heads.state_dict().items() if not name.endswith("_residual")}
         self.to_query, self.to_key = copy.deepcopy(heads.to_query), copy.deepcopy(heads.to_key)
-        self.text_bias = copy.deepcopy(heads.text_bias)
+        self.bias_hidden, self.bias_out = copy.deepcopy(heads.bias_hidden), copy.deepcopy(heads.bias_out)
         self.register_buffer("mean", text["mean"].clone())
         self.register_buffer("matrix", text["matrix"].clone())
         self.register_buffer("scale", text["log_scale"].exp() / math.sqrt(heads.to_query.out_features))
@@ -61,7 +61,8 @@ class NameModel(nn.Module):
             embedding = nn.functional.normalize(embedding, dim=1)
         white = (embedding - self.mean) @ self.matrix
         text = nn.functional.normalize(white, dim=1) * math.sqrt(embedding.shape[1])
-        return embedding, self.to_query(text) * self.scale, self.to_key(text), self.text_bias(text)[:, 0]
+        bias = self.bias_out(nn.functional.gelu(self.bias_hidden(text)))[:, 0]
+        return embedding, self.to_query(text) * self.scale, self.to_key(text), bias
 
     def _pooled(self, states: Tensor, mask: Tensor) -> Tensor:
         """Without a branch on the data: a traced graph would keep the one that it saw."""
