@@ -33,7 +33,7 @@ from basketlens.evaluate.split import Cuts  # noqa: E402
 from basketlens.evaluate.winners import winners  # noqa: E402
 from basketlens.shopping import Baskets, Items  # noqa: E402
 
-OPTIONS = EvaluateOptions(new_share=0.1, max_queries=8_000, resamples=1000, ease_max_items=6000)
+OPTIONS = EvaluateOptions(new_share=0.1, max_queries=20_000, resamples=1000, ease_max_items=6000)
 SHOWN = [
     ("baskets.test", "hr@10", "all"),
     ("baskets.test", "hr@50", "all"),
