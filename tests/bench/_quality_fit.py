@@ -13,7 +13,13 @@ from basketlens.finetune.sampling import KeyOptions
 from basketlens.shopping import Baskets
 
 HEADS = HeadOptions(
-    width=192, bias_width=64, initial_scale=4.0, min_purchases=5, residual_dropout=0.3, ridge=1e-3
+    width=192,
+    bias_width=64,
+    initial_scale=4.0,
+    min_purchases=5,
+    residual_dropout=0.3,
+    bias_dropout=0.1,
+    ridge=1e-3,
 )
 KEYS = KeyOptions(always=1500, share=0.25)
 ON_PAIRS = Schedule(

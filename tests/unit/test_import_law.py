@@ -22,7 +22,7 @@ READERS = {
     "publishing.py",
 }
 READING = ("read_parquet", "read_csv", "read_table", "read_text", "read_bytes", ".read.", "open(")
-MODEL_LOADER = {"embed/model_files.py", "embed/pooling.py", "embed/local_copy.py"}
+MODEL_LOADER = {"finetune/checkpoint.py", "embed/model_files.py", "embed/pooling.py", "embed/local_copy.py"}
 
 
 def imports(path: Path, *, top_only: bool = False) -> set[str]:

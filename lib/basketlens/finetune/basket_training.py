@@ -73,7 +73,7 @@ def train_baskets(
     if start is not None:
         heads.load_state_dict(start.state_dict())
     heads = heads.to(device)
-    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads.residual_dropout)
+    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         chosen = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from basketlens.finetune.heads import Heads
+from basketlens.finetune.heads import HeadOptions, Heads
 from basketlens.finetune.loss import row_loss
 from basketlens.finetune.sampling import KeyOptions, KeyPool, Keys, Numbers, draw_keys, key_pool, places
 
@@ -30,7 +30,8 @@ class Catalogue(NamedTuple):
 
     text: Tensor  # (n, d) whitened name vectors
     pool: KeyPool  # items that were bought
-    dropout: float  # 0..1, of residuals
+    residual_dropout: float  # 0..1
+    bias_dropout: float  # 0..1
 
     @classmethod
     def of(
@@ -38,13 +39,13 @@ class Catalogue(NamedTuple):
         heads: Heads,
         vectors: npt.NDArray[np.float32],
         purchases: Numbers,
-        options: KeyOptions,
-        dropout: float,
+        keys: KeyOptions,
+        options: HeadOptions,
     ) -> Self:
         """The catalogue of items with these name vectors (n, d) and training purchases (n,)."""
         with torch.no_grad():
             text = heads.whitened(torch.from_numpy(vectors).to(heads.mean.device))
-        return cls(text, key_pool(purchases, options), dropout)
+        return cls(text, key_pool(purchases, keys), options.residual_dropout, options.bias_dropout)
 
     def all_keys(self) -> Keys:
         """All keys, none of them sampled."""
@@ -57,21 +58,25 @@ class Catalogue(NamedTuple):
 
     def queries(self, heads: Heads, items: Numbers, draw: np.random.Generator | None) -> Tensor:
         """Queries (r, w) of items, residuals dropped at random where a generator is given."""
-        return heads.queries(*self._seen(heads, items, draw))
+        at = self._here(items)
+        return heads.queries(self.text[at], at, self._shown(heads, at, self.residual_dropout, draw))
 
     def loss(
         self, heads: Heads, queries: Tensor, keys: Keys, wanted: Wanted, draw: np.random.Generator | None
     ) -> Tensor:
-        """The loss (`row_loss`) of queries (r, w) against the keys; residuals dropped as in `queries`."""
-        seen = self._seen(heads, keys.items, draw)
-        scores = (queries @ heads.keys(*seen).T + heads.bias(*seen)).float()  # (r, k)
+        """The loss (`row_loss`) of queries (r, w) against the keys; residuals and biases dropped as in `queries`."""
+        at = self._here(keys.items)
+        text = self.text[at]
+        vectors = heads.keys(text, at, self._shown(heads, at, self.residual_dropout, draw))
+        bias = heads.bias(text, at, self._shown(heads, at, self.bias_dropout, draw))
+        scores = (queries @ vectors.T + bias).float()  # (r, k)
         targets = np.zeros(scores.shape, dtype=np.float32)
-        at = keys.place[wanted.target_items]
-        is_in = at >= 0
-        targets[wanted.target_rows[is_in], at[is_in]] = wanted.targets[is_in]
-        at = keys.place[wanted.hidden_items]
-        is_in = at >= 0
-        left_out = (self._here(wanted.hidden_rows[is_in]), self._here(at[is_in]))
+        place = keys.place[wanted.target_items]
+        is_in = place >= 0
+        targets[wanted.target_rows[is_in], place[is_in]] = wanted.targets[is_in]
+        place = keys.place[wanted.hidden_items]
+        is_in = place >= 0
+        left_out = (self._here(wanted.hidden_rows[is_in]), self._here(place[is_in]))
         of_rows = self._here(targets), self._here(wanted.weights), self._here(keys.correction)
         return row_loss(scores, *of_rows, left_out)
 
@@ -79,15 +84,12 @@ class Catalogue(NamedTuple):
         """Rows whose scores against all keys fit the memory that is meant for them."""
         return max(1, _CELLS // max(len(self.pool.always) + len(self.pool.rest), 1))
 
-    def _seen(
-        self, heads: Heads, items: Numbers, draw: np.random.Generator | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Whitened names, numbers and shown residuals of items."""
-        at = self._here(items)
-        shown = heads.is_known[at].float()
-        if draw is not None:
-            shown = shown * self._here(draw.random(len(items), dtype=np.float32) >= self.dropout)
-        return self.text[at], at, shown
+    def _shown(self, heads: Heads, at: Tensor, dropout: float, draw: np.random.Generator | None) -> Tensor:
+        """1 for items of which what is learned takes part, else 0."""
+        known = heads.is_known[at].float()
+        if draw is None:
+            return known
+        return known * self._here(draw.random(len(at), dtype=np.float32) >= dropout)
 
     def _here(self, array: npt.NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self.text.device)

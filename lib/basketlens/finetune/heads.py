@@ -22,7 +22,8 @@ class HeadOptions(NamedTuple):
     bias_width: int  # hidden units of the network that guesses a bias from a name
     initial_scale: float  # exp(g) before training, above 0
     min_purchases: int  # an item bought less often has no residual, and is known by its name alone
-    residual_dropout: float  # 0..1, how often an item is shown in training as if it were new
+    residual_dropout: float  # 0..1, how often training takes an item's vectors from its name alone
+    bias_dropout: float  # 0..1, and how often its bias
     ridge: float  # of the whitening, share of the mean eigenvalue
 
 
@@ -31,7 +32,9 @@ class Heads(nn.Module):
 
     e is the whitened name vector, m_i = 1 for an item bought often enough, t and r what is learned of it beyond its
     name.  b_j = log p_j + c_j where m_j = 1, p_j being the item's share of purchases, else a small network's guess
-    from the name.  With m = 0 an item is text alone: that is how training drops residuals, and how a new one is read.
+    from the name.  With m = 0 an item is text alone: that is how a new one is read, and training hides some items' m so
+    that this works.  It hides a bias more rarely than a residual: without its log p a best seller is missing from every
+    denominator, and all other scores would have to make up for that.
 
     One head, though the formula allows more: the row of a softmax is one distribution, so that a sum of heads' scores
     is one head of their joint width, and a mean of heads' distributions would have no exact top k by inner product.
@@ -78,20 +81,18 @@ class Heads(nn.Module):
         self.query_residual = nn.Parameter(torch.zeros(n, w))  # t
         self.key_residual = nn.Parameter(torch.zeros(n, w))  # r
         self.bias_residual = nn.Parameter(torch.zeros(n))  # c
-        self.text_bias = nn.Sequential(
-            nn.Linear(d, options.bias_width), nn.GELU(), nn.Linear(options.bias_width, 1)
-        )
+        self.bias_hidden, self.bias_out = nn.Linear(d, options.bias_width), nn.Linear(options.bias_width, 1)
         self._start(seed)
 
     def _start(self, seed: int) -> None:
         """First weights from a generator of their own: uniform, of variance 1 / (3 inputs), as `nn.Linear` has it."""
         draw = torch.Generator().manual_seed(seed)
-        for layer in (self.to_query, self.to_key, self.text_bias[0], self.text_bias[2]):
+        for layer in (self.to_query, self.to_key, self.bias_hidden, self.bias_out):
             reach = 1 / math.sqrt(layer.in_features)
             nn.init.uniform_(layer.weight, -reach, reach, generator=draw)
-        nn.init.zeros_(self.text_bias[0].bias)
+        nn.init.zeros_(self.bias_hidden.bias)
         # A name says nothing yet: every item is as frequent as the known ones are on average.
-        nn.init.constant_(self.text_bias[2].bias, float(self.log_share[self.is_known].mean()))
+        nn.init.constant_(self.bias_out.bias, float(self.log_share[self.is_known].mean()))
 
     def whitened(self, vectors: Tensor) -> Tensor:
         """Whitened vectors (n, d) of L2 norm sqrt(d), of name vectors (n, d) of L2 norm 1."""
@@ -104,10 +105,11 @@ class Heads(nn.Module):
         Args:
             text: (r, d) whitened vectors.
             items: (r,) int64, their numbers.
-            shown: (r,) 1 where the item's residual takes part, else 0; it must be 0 where `is_known` is false.
+            shown: (r,) 1 where what is learned of the item takes part, else 0; 0 wherever `is_known` is false.
         """
         scale = self.log_scale.exp() / math.sqrt(self.to_query.out_features)
-        return (self.to_query(text) + shown[:, None] * self.query_residual[items]) * scale
+        queries: Tensor = self.to_query(text) + shown[:, None] * self.query_residual[items]
+        return queries * scale
 
     def keys(self, text: Tensor, items: Tensor, shown: Tensor) -> Tensor:
         """Keys (k, w); arguments as for `queries`."""
@@ -117,7 +119,12 @@ class Heads(nn.Module):
     def bias(self, text: Tensor, items: Tensor, shown: Tensor) -> Tensor:
         """Bias of the keys (k,); arguments as for `queries`."""
         learned = self.log_share[items] + self.bias_residual[items]
-        return torch.where(shown > 0, learned, self.text_bias(text)[:, 0])
+        return torch.where(shown > 0, learned, self.text_bias(text))
+
+    def text_bias(self, text: Tensor) -> Tensor:
+        """Bias (k,) that the network guesses from whitened names (k, d)."""
+        bias: Tensor = self.bias_out(nn.functional.gelu(self.bias_hidden(text)))[:, 0]
+        return bias
 
 
 def new_heads(

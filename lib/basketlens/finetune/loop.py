@@ -67,7 +67,6 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
     )
-    device = next(model.parameters()).device
     curve: list[Progress] = []
     best = _weights(model)
     saved = load_state(checkpoint) if checkpoint else None
@@ -79,14 +78,7 @@ def train(
     for step in range(len(curve), schedule.steps):
         if _is_over(curve, schedule.patience):
             break
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate * _rate(step, schedule)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = step_loss(model, np.random.default_rng([seed, step]))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        optimizer.step()
+        loss = _step(model, step_loss, optimizer, schedule, step, seed)
         is_look = held_out_loss is not None and (
             (step + 1) % schedule.check_every == 0 or step + 1 == schedule.steps
         )
@@ -103,6 +95,27 @@ def train(
     if held_out_loss:
         model.load_state_dict(best)
     return model
+
+
+def _step(
+    model: Model,
+    step_loss: Callable[[Model, np.random.Generator], Tensor],
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    step: int,
+    seed: int,
+) -> Tensor:
+    """One step of the optimizer; gives the loss before it."""
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.learning_rate * _rate(step, schedule)
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        loss = step_loss(model, np.random.default_rng([seed, step]))
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+    optimizer.step()
+    return loss
 
 
 def _rate(step: int, schedule: Schedule) -> float:

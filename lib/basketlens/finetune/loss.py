@@ -41,4 +41,5 @@ def row_loss(
     targets = targets * correction.exp()
     log_sum = (scores + correction).logsumexp(dim=1)  # (r,)
     losses = targets.sum(dim=1) * log_sum - torch.linalg.vecdot(targets, scores)
-    return (losses * weights).sum() / weights.sum()
+    mean: Tensor = (losses * weights).sum() / weights.sum()
+    return mean

@@ -65,7 +65,7 @@ def train_pairs(
             "  Wanted: baskets of two items or more\n  Next: more weeks of receipts, or finetune.enabled=false"
         )
     heads = new_heads(vectors, purchases, options.heads, seed=seed).to(device)
-    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads.residual_dropout)
+    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         at = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)

@@ -45,7 +45,7 @@ def draw_keys(pool: KeyPool, n: int, draw: np.random.Generator) -> Keys:
     sampled = draw.choice(pool.rest, pool.taken, replace=False, shuffle=False) if pool.taken else pool.rest
     items = np.concatenate([pool.always, sampled])
     correction = np.zeros(len(items), dtype=np.float32)
-    correction[len(pool.always) :] = np.log(len(pool.rest) / max(pool.taken, 1))
+    correction[len(pool.always) :] = np.log(max(len(pool.rest), 1) / max(pool.taken, 1))
     return Keys(items, correction, places(items, n))
 
 
