@@ -27,13 +27,13 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from scipy import sparse  # noqa: E402
 
-from basketlens.evaluate.evaluation import EvaluateOptions, evaluate  # noqa: E402
+from basketlens.evaluate.evaluation import evaluate  # noqa: E402
 from basketlens.evaluate.rows import MINUS, Row  # noqa: E402
 from basketlens.evaluate.split import Cuts  # noqa: E402
 from basketlens.evaluate.winners import winners  # noqa: E402
+from basketlens.settings_files import load_settings  # noqa: E402
 from basketlens.shopping import Baskets, Items  # noqa: E402
 
-OPTIONS = EvaluateOptions(new_share=0.1, max_queries=20_000, resamples=1000, ease_max_items=6000)
 SHOWN = [
     ("baskets.test", "hr@10", "all"),
     ("baskets.test", "hr@50", "all"),
@@ -81,11 +81,16 @@ def main() -> int:
 
 def of_seed(root: str, seed: int, days: tuple[int, int]) -> list[Row]:
     """The table of one seed, in a process of its own."""
-    from tests.bench._quality_fit import fit
+    import torch
 
+    from basketlens.finetune.options import training_options
+    from basketlens.finetune.training import fit_by
+
+    torch.set_num_threads(1)
     items, baskets = shop_of(root)
     cuts = Cuts.before_end(baskets.days, validation_days=days[0], test_days=days[1])
-    return evaluate(items, baskets, cuts, fit, OPTIONS, seed)
+    options = training_options(load_settings("base", [], {}).finetune)
+    return evaluate(items, baskets, cuts, fit_by(options, "cpu"), options.evaluate, seed)
 
 
 def shop_of(root: str) -> tuple[Items, Baskets]:

@@ -20,7 +20,7 @@ from basketlens.shopping import Projections
 RIDGES: Final = (20.0, 50.0, 200.0)  # baskets
 HALF_LIVES: Final = (5.0, 10.0, 20.0, np.inf)  # weeks
 HISTORY_WEIGHTS: Final = (0.5, 1.0, 2.0)  # against EASE
-HISTORY_SHRINKS: Final = (4.0, 8.0, 20.0)  # baskets
+HISTORY_SHRINKS: Final = (2.0, 4.0, 8.0)  # baskets
 ATTENTION_WEIGHTS: Final = (1.0, 3.0, 10.0)  # against EASE
 
 

@@ -58,7 +58,7 @@ def difference_rows(
         found, wanted = on_validation[method].of(metric)
         return float(found.sum() / wanted.sum())
 
-    first, second = sorted(on_validation, key=on_average, reverse=True)[:2]
+    first, second = sorted(on_validation, key=lambda method: (-on_average(method), method))[:2]
     for a, b in dict.fromkeys([*compared, (first, second)]):
         (of_a, wanted), (of_b, _) = on_test[a].of(metric), on_test[b].of(metric)
         found = estimate(of_a - of_b, wanted, resamples=resamples, seed=seed)

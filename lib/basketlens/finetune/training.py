@@ -12,7 +12,7 @@ from safetensors.torch import save
 from scipy import sparse
 
 from basketlens import columns as c
-from basketlens.evaluate.evaluation import EvaluateOptions, evaluate
+from basketlens.evaluate.evaluation import EvaluateOptions, Fit, evaluate
 from basketlens.evaluate.models import Fitted
 from basketlens.evaluate.split import Cuts
 from basketlens.finetune.basket_training import BasketOptions, train_baskets
@@ -72,9 +72,9 @@ def cuts_of(days: npt.NDArray[np.int32], *, validation: float, test: float) -> C
     )
 
 
-def _evaluated(
-    items: Items, baskets: Baskets, seed: int, options: TrainingOptions, device: str
-) -> pa.RecordBatch:
+def fit_by(options: TrainingOptions, device: str) -> Fit:
+    """What `evaluate` trains with."""
+
     def fit(
         vectors: npt.NDArray[np.float32],
         train: Baskets,
@@ -83,12 +83,19 @@ def _evaluated(
         is_new: npt.NDArray[np.bool_],
         seed: int,
     ) -> Fitted:
+        del is_new  # they are known by their purchases of 0
         of_pairs = train_pairs(vectors, counts, purchases, options.pairs, seed=seed, device=device)
         of_baskets = train_baskets(vectors, train.held, purchases, options.baskets, seed=seed, device=device)
         return Fitted(projections(of_pairs, vectors), projections(of_baskets, vectors))
 
+    return fit
+
+
+def _evaluated(
+    items: Items, baskets: Baskets, seed: int, options: TrainingOptions, device: str
+) -> pa.RecordBatch:
     cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
-    rows = evaluate(items, baskets, cuts, fit, options.evaluate, seed)
+    rows = evaluate(items, baskets, cuts, fit_by(options, device), options.evaluate, seed)
     names = (c.METHOD, c.TASK, c.METRIC, c.CLASS, c.SEED, c.VALUE, c.LOW, c.HIGH)
     return _rows("evaluation", len(rows), dict(zip(names, zip(*rows, strict=True), strict=True)))
 
