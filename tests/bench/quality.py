@@ -20,19 +20,12 @@ LIB = Path(__file__).resolve().parents[2] / "lib"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LIB), os.environ.get("PYTHONPATH", "")]))
 sys.path.insert(0, str(LIB))
 
-import numpy as np  # noqa: E402 - after the threads are set
-import pandas as pd  # noqa: E402
-import pyarrow.dataset as ds  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from scipy import sparse  # noqa: E402
 
-from basketlens.evaluate.evaluation import evaluate  # noqa: E402
 from basketlens.evaluate.rows import MINUS, Row  # noqa: E402
-from basketlens.evaluate.split import Cuts  # noqa: E402
 from basketlens.evaluate.winners import winners  # noqa: E402
-from basketlens.settings_files import load_settings  # noqa: E402
-from basketlens.shopping import Baskets, Items  # noqa: E402
+from tests.bench._quality_seed import of_seed  # noqa: E402
 
 SHOWN = [
     ("baskets.test", "hr@10", "all"),
@@ -77,49 +70,6 @@ def main() -> int:
     show(rows)
     show_choices(rows)
     return int(not show_floors(rows))
-
-
-def of_seed(root: str, seed: int, days: tuple[int, int]) -> list[Row]:
-    """The table of one seed, in a process of its own."""
-    import torch
-
-    from basketlens.finetune.options import training_options
-    from basketlens.finetune.training import fit_by
-
-    torch.set_num_threads(1)
-    items, baskets = shop_of(root)
-    cuts = Cuts.before_end(baskets.days, validation_days=days[0], test_days=days[1])
-    options = training_options(load_settings("base", [], {}).finetune)
-    return evaluate(items, baskets, cuts, fit_by(options, "cpu"), options.evaluate, seed)
-
-
-def shop_of(root: str) -> tuple[Items, Baskets]:
-    """Merchandise that was sold, by distinct name, and the baskets it was sold in."""
-
-    def table(name: str, *columns: str) -> pd.DataFrame:
-        found = ds.dataset(
-            f"{root}/{name}", format="parquet", partitioning="hive", exclude_invalid_files=True
-        )
-        return found.to_table(columns=list(columns)).to_pandas()
-
-    products = table("products", "product_id", "name_hash", "is_merchandise").query("is_merchandise")
-    embeddings = table("embeddings", "name_hash", "embedding").dropna().set_index("name_hash")["embedding"]
-    lines = table("lines", "basket_id", "product_id", "customer_key", "sold_at").merge(
-        products, on="product_id"
-    )
-    lines = lines[lines["name_hash"].isin(embeddings.index)]
-    ids = np.array(sorted(lines["name_hash"].unique()), dtype=object)
-    sold = lines["sold_at"].dt.tz_localize(None)
-    lines["day"] = sold.to_numpy().astype("datetime64[D]").astype(np.int32)  # since 1970-01-01
-    baskets = lines.groupby("basket_id").agg(day=("day", "min"), customer=("customer_key", "first"))
-    baskets = baskets.reset_index().sort_values(["day", "basket_id"], ignore_index=True)
-    row = pd.Series(baskets.index, index=baskets["basket_id"])[lines["basket_id"]].to_numpy()
-    column = np.searchsorted(ids, lines["name_hash"].to_numpy())
-    held = sparse.csr_array((np.ones(len(lines), np.float32), (row, column)), shape=(len(baskets), len(ids)))
-    held.data[:] = 1  # a basket may have several products of one name
-    customers = pd.factorize(baskets["customer"], sort=True)[0]
-    vectors = np.stack(embeddings[ids].to_list()).astype(np.float32)
-    return Items(ids, vectors), Baskets(held, customers.astype(np.int64), baskets["day"].to_numpy())
 
 
 def show(rows: list[Row]) -> None:

@@ -1,5 +1,7 @@
 """Settings of `[finetune]` as the options of what is trained; on executors, for it imports torch."""
 
+from pathlib import Path
+
 from basketlens.evaluate.evaluation import EvaluateOptions
 from basketlens.finetune.basket_training import BasketOptions
 from basketlens.finetune.heads import HeadOptions
@@ -28,6 +30,9 @@ def training_options(of: FinetuneSettings) -> TrainingOptions:
         ),
         of.evaluate.validation,
         of.evaluate.test,
+        Path(of.checkpoints) if of.checkpoints else None,
+        of.checkpoint_every,
+        {name: str(value) for name, value in of.model_dump(include={"heads", "pairs", "baskets"}).items()},
     )
 
 

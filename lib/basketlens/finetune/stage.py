@@ -68,6 +68,8 @@ def run(io: StageIO, settings: Settings) -> None:
                 table, trained.filter(F.col(TABLE) == table).select(*contract.names), doing=f"writing {table}"
             )
     facts = _facts(io, trained)
+    if finetune.evaluate.enabled:
+        facts["winners"] = _winners(io)
     if finetune.export.enabled:
         _export(io, settings, trained, facts)
     io.note(baskets_found=found, **facts)
@@ -103,6 +105,18 @@ def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFram
         yield from training_pages(whole(), task, training_options(finetune), device=where)
 
     return map_on_device(rows, train, TRAINED_ROWS, wanted=device)
+
+
+def _winners(io: StageIO) -> dict[str, Any]:
+    """For each task the best method on validation, and the best one that the job can serve."""
+    from basketlens.evaluate.rows import Row  # scipy on the driver, for this alone
+    from basketlens.evaluate.winners import winners
+
+    frame = io.to_driver(
+        io.read("evaluation"), limit=_MOST_FIGURES, what="figures", doing="reading which method won"
+    )
+    won = winners(Row(*row) for row in frame.itertuples(index=False, name=None))
+    return {task: {"best": of.best, "used": of.usable, **of.parameters} for task, of in won.items()}
 
 
 def _export(io: StageIO, settings: Settings, trained: DataFrame, facts: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """One task of `finetune`: rows in, a trained model or a table of figures out."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from basketlens.evaluate.evaluation import EvaluateOptions, Fit, evaluate
 from basketlens.evaluate.models import Fitted
 from basketlens.evaluate.split import Cuts
 from basketlens.finetune.basket_training import BasketOptions, train_baskets
+from basketlens.finetune.checkpoint import Checkpoint, digest_of
 from basketlens.finetune.fields import FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
 from basketlens.finetune.heads import Heads, projections
 from basketlens.finetune.loop import Progress
@@ -34,6 +36,9 @@ class TrainingOptions(NamedTuple):
     evaluate: EvaluateOptions
     validation: float  # share of the days
     test: float
+    checkpoints: Path | None  # where trainings save their state
+    checkpoint_every: int  # steps
+    identity: Mapping[str, str]  # settings that a state belongs to
 
 
 def training_pages(
@@ -54,6 +59,7 @@ def training_pages(
     heads = train_pairs(
         items.vectors, copurchases(baskets), purchases, options.pairs,
         seed=task.seed, device=device, on_step=losses.append,
+        checkpoint=_checkpoint(options, "pairs", task.seed, items.vectors, baskets.held.indices, baskets.held.indptr),
     )  # fmt: skip
     facts = {
         "items": len(items.ids), "items_sold": int((purchases > 0).sum()), "baskets": len(baskets.days),
@@ -72,6 +78,22 @@ def cuts_of(days: npt.NDArray[np.int32], *, validation: float, test: float) -> C
     )
 
 
+def _checkpoint(options: TrainingOptions, name: str, seed: int, *data: npt.NDArray[Any]) -> Checkpoint | None:
+    """Where a training of these data saves its state: a folder of its own, so that trainings do not meet."""
+    if options.checkpoints is None:
+        return None
+    digest = digest_of(*data)
+    identity: dict[str, str | int | float] = {
+        **options.identity,
+        "training": name,
+        "seed": seed,
+        "data": digest,
+    }
+    return Checkpoint(
+        options.checkpoints / f"{name}-{seed}-{digest[:16]}", identity, options.checkpoint_every
+    )
+
+
 def fit_by(options: TrainingOptions, device: str) -> Fit:
     """What `evaluate` trains with."""
 
@@ -84,8 +106,15 @@ def fit_by(options: TrainingOptions, device: str) -> Fit:
         seed: int,
     ) -> Fitted:
         del is_new  # they are known by their purchases of 0
-        of_pairs = train_pairs(vectors, counts, purchases, options.pairs, seed=seed, device=device)
-        of_baskets = train_baskets(vectors, train.held, purchases, options.baskets, seed=seed, device=device)
+        data = (vectors, train.held.indices, train.held.indptr)
+        of_pairs = train_pairs(
+            vectors, counts, purchases, options.pairs,
+            seed=seed, device=device, checkpoint=_checkpoint(options, "pairs", seed, *data),
+        )  # fmt: skip
+        of_baskets = train_baskets(
+            vectors, train.held, purchases, options.baskets,
+            seed=seed, device=device, checkpoint=_checkpoint(options, "baskets", seed, *data),
+        )  # fmt: skip
         return Fitted(projections(of_pairs, vectors), projections(of_baskets, vectors))
 
     return fit

@@ -74,7 +74,7 @@ def heads(vectors):
     """Heads for 600 items, with every parameter drawn so that none can be forgotten."""
     purchases = np.arange(len(vectors)) % 10
     made = Heads(
-        fit_whitening(vectors, ridge=1e-3), purchases, HeadOptions(192, 32, 4.0, 5, 0.3, 1e-3), seed=0
+        fit_whitening(vectors, ridge=1e-3), purchases, HeadOptions(192, 32, 4.0, 5, 0.3, 0.3, 1e-3), seed=0
     )
     draw = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -243,7 +243,7 @@ def test_parts_that_do_not_fit(tmp_path, encoder, heads, reading, ids, names):
     narrow = Heads(
         fit_whitening(np.eye(8, dtype=np.float32), ridge=1.0),
         np.ones(8),
-        HeadOptions(4, 2, 1.0, 1, 0, 1),
+        HeadOptions(4, 2, 1.0, 1, 0, 0, 1),
         seed=0,
     )
     with pytest.raises(InputError, match="gives vectors of width 384, the heads were trained on 8"):
