@@ -36,7 +36,9 @@ CATEGORY: Final = "category"  # string
 DEPARTMENT: Final = "department"  # string
 BRAND: Final = "brand"  # string
 UNIT_COST: Final = "unit_cost"  # double, cost of one unit in the retailer's currency
-LABEL_SOURCE: Final = "label_source"  # string, where the category comes from: "given" or "none"
+LABEL_SOURCE: Final = (
+    "label_source"  # string, where the category comes from: "given" or "none"; in `labels` also "predicted"
+)
 NAME_HASH: Final = "name_hash"  # string, first 20 hex digits of SHA-256 of the plain name
 IS_MERCHANDISE: Final = "is_merchandise"  # boolean, false for coupons, fuel, fees and the like
 
@@ -130,7 +132,7 @@ Z: Final = (
 
 # evaluation
 METHOD: Final = "method"  # string, what ranked; "a minus b" where two are compared on the same queries
-TASK: Final = "task"  # string: baskets.validation, baskets.test, pairs.validation, pairs.test, calibration.test or labels
+TASK: Final = "task"  # string: baskets.* and pairs.* (validation or test), calibration.test, category_*
 CLASS: Final = (
     "class"  # string, targets that a figure is of: all, warm, tail, cold, ...; chosen = a parameter
 )

@@ -100,6 +100,15 @@ EVALUATION: Final = _contract(
     (c.HIGH, _DOUBLE),
 )
 
+LABELS: Final = _contract(
+    (c.PRODUCT_ID, _STRING),
+    (c.GIVEN, _STRING),
+    (c.PREDICTED, _STRING),
+    (c.PROBABILITY, _DOUBLE),
+    (c.IS_SUSPECT, _BOOL),
+    (c.LABEL_SOURCE, _STRING),
+)
+
 LINKS: Final = _contract(
     (c.ITEM_ID, _STRING),
     (c.NEIGHBOR_ID, _STRING),

@@ -95,6 +95,7 @@ class EmbedSettings(_Section):
     batch_tokens: Annotated[int, Field(ge=0, le=1048576)]
     max_tokens: Annotated[int, Field(ge=8, le=512)]
     partitions: Annotated[int, Field(ge=0, le=100000)]
+    bare_names: bool
 
 
 class LinkSettings(_Section):
@@ -174,4 +175,8 @@ class Settings(_Section):
     def _agree(self) -> "Settings":
         if self.report.level != self.link.level:
             raise ValueError("report.level equal to link.level, or there is no attention to report")
+        if self.finetune.enabled and self.finetune.labels.enabled and not self.embed.bare_names:
+            raise ValueError(
+                "embed.bare_names = true where finetune.labels.enabled is true: it learns from such names"
+            )
         return self

@@ -64,6 +64,30 @@ class ExportSettings(Section):
     state_dict: bool
 
 
+class MlflowSettings(Section):
+    """`[finetune.mlflow]`: a record of the run."""
+
+    uri: str
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class LabelSettings(Section):
+    """`[finetune.labels]`: categories predicted from names."""
+
+    enabled: bool
+    max_rows: Annotated[int, Field(ge=100, le=10_000_000)]
+    max_classes: Annotated[int, Field(ge=2, le=2000)]
+    min_count: Annotated[int, Field(ge=2, le=1_000_000)]
+    l2: Annotated[float, Field(ge=0, le=1000)]
+    iterations: Annotated[int, Field(ge=1, le=1000)]
+    trees: Annotated[int, Field(ge=1, le=500)]
+    depth: Annotated[int, Field(ge=1, le=30)]
+    min_leaf: Annotated[int, Field(ge=1, le=1_000_000)]
+    folds: Annotated[int, Field(ge=2, le=5)]
+    fill_probability: _Share
+    suspect_probability: _Share
+
+
 class FinetuneSettings(Section):
     """`[finetune]`: attention trained on what was bought together."""
 
@@ -78,3 +102,5 @@ class FinetuneSettings(Section):
     baskets: BasketScheduleSettings
     evaluate: EvaluateSettings
     export: ExportSettings
+    labels: LabelSettings
+    mlflow: MlflowSettings

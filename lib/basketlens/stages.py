@@ -37,7 +37,7 @@ STAGES: Final[Mapping[str, Stage]] = {
     #                          reads                                          writes                                     settings
     "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), extra=clean.extra),
     "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    extra=embed.extra),
-    "finetune": Stage(finetune.run, ("lines", "products", "items", "embeddings"), (),                                    ("finetune",), ("projections", "evaluation", "model"), extra=finetune.extra),
+    "finetune": Stage(finetune.run, ("lines", "products", "items", "embeddings"), (),                                    ("finetune",), ("projections", "evaluation", "labels", "model"), extra=finetune.extra),
     "link":   Stage(link.run,   ("items", "products", "embeddings",
                                  "projections"),                              ("links", "link_stats"),                   ("link",), ("contexts",)),
     "mine":   Stage(mine.run,   ("lines", "products", "earlier_rules"),       ("itemsets", "rules", "rule_drift"),       ("mine",),                     extra=mine.extra),

@@ -34,6 +34,7 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "embeddings": schemas.EMBEDDINGS,
     "projections": schemas.PROJECTIONS,
     "evaluation": schemas.EVALUATION,
+    "labels": schemas.LABELS,
     "links": schemas.LINKS,
     "link_stats": schemas.LINK_STATS,
     "contexts": schemas.CONTEXTS,

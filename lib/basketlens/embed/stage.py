@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens import schemas
+from basketlens.bare_names import with_bare_names_too
 from basketlens.embed.model_files import model_digest
 from basketlens.embed.names import (
     DEVICE,
@@ -44,7 +45,8 @@ def run(io: StageIO, settings: Settings) -> None:
     """
     digest = extra(settings)["model"]
     embedded = _embedded(io, digest)
-    names = names_of(io.read("products"))
+    products = io.read("products")
+    names = names_of(with_bare_names_too(products) if settings.embed.bare_names else products)
     names = (
         names.withColumn(IS_NEW, F.col(c.NAME_HASH).isNotNull())
         if embedded is None

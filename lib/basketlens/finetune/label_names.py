@@ -10,19 +10,6 @@ FEATURES = "features"  # vector
 TYPE = "type"  # string, first part of the name
 
 
-def with_bare_name(products: DataFrame) -> DataFrame:
-    """Products whose name is its first part and what starts with a digit: what it is, and its size.
-
-    A name made by `clean.name_template` states category and department, abbreviations written out, so that a classifier
-    would copy what it is to predict.  The bare names must be embedded anew.
-    """
-    parts = F.split(c.PRODUCT_NAME, r"\s*,\s*")
-    bare = F.array_join(F.filter(parts, lambda part, i: (i == 0) | part.rlike("^[0-9.]")), ", ")
-    return products.withColumn(c.PRODUCT_NAME, bare).withColumn(
-        c.NAME_HASH, F.substring(F.sha2(bare, 256), 1, 20)
-    )
-
-
 def names_with_label(products: DataFrame, embeddings: DataFrame) -> DataFrame:
     """(name_hash, product_name, type, features, given): the label most of a name's products have, ties by label.
 

@@ -39,11 +39,11 @@ def label_evaluation(names: DataFrame, classes: Sequence[str], options: LabelOpt
 
 def _evaluation(figures: DataFrame, method: str, task: str, options: LabelOptions) -> DataFrame:
     return figures.select(
-        F.lit(method).alias("method"),
-        F.lit(task).alias("task"),
+        F.lit(method).alias(c.METHOD),
+        F.lit(task).alias(c.TASK),
         c.METRIC,
-        F.lit("all").alias("class"),
-        F.lit(options.seed).alias("seed"),
+        F.lit("all").alias(c.CLASS),
+        F.lit(options.seed).alias(c.SEED),
         c.VALUE,
         F.lit(None).cast("double").alias(c.LOW),
         F.lit(None).cast("double").alias(c.HIGH),
@@ -52,9 +52,9 @@ def _evaluation(figures: DataFrame, method: str, task: str, options: LabelOption
 
 def better_method(evaluation: DataFrame) -> str:
     """The method of the larger macro F1 on unseen names; ties by name."""
-    figures = evaluation.filter((F.col(c.METRIC) == "macro_f1") & (F.col("task") == next(iter(TASKS))))
-    best = figures.filter(F.col(c.VALUE).isNotNull()).orderBy(F.desc(c.VALUE), "method").limit(1).collect()
-    return str(best[0]["method"]) if best else METHODS[0]
+    figures = evaluation.filter((F.col(c.METRIC) == "macro_f1") & (F.col(c.TASK) == next(iter(TASKS))))
+    best = figures.filter(F.col(c.VALUE).isNotNull()).orderBy(F.desc(c.VALUE), c.METHOD).limit(1).collect()
+    return str(best[0][c.METHOD]) if best else METHODS[0]
 
 
 def labels(

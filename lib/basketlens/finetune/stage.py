@@ -1,10 +1,12 @@
 """`finetune`: attention trained on what was bought together, and what it is worth."""
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -14,14 +16,21 @@ from pyspark.sql import types as T
 from basketlens import columns as c
 from basketlens import schemas
 from basketlens.devices import map_on_device, task_device
-from basketlens.errors import LimitError
+from basketlens.errors import LimitError, SettingsError
 from basketlens.finetune.fields import FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, TASK, Task
+from basketlens.finetune.labelling import write_labels
 from basketlens.finetune.shopping_rows import baskets_of, drawn, items_of, task_rows
 from basketlens.settings import Settings
+from basketlens.settings_files import masked
+from basketlens.settings_finetune import FinetuneSettings
 from basketlens.stage_io import StageIO
+
+if TYPE_CHECKING:
+    from basketlens.finetune.model_card import Measured
 
 _LARGEST_MODEL: Final = 1  # rows
 _MOST_FIGURES: Final = 10_000
+_METRIC_NAME: Final = re.compile(r"[^\w .:/-]")  # what MLflow takes no metric names with
 
 TRAINED_ROWS: Final = T.StructType(
     [
@@ -44,6 +53,7 @@ def run(io: StageIO, settings: Settings) -> None:
     if not finetune.enabled:
         io.note(enabled=False)
         return
+    _check(finetune)
     products = io.read("products")
     io.write(
         "training_items",
@@ -62,17 +72,41 @@ def run(io: StageIO, settings: Settings) -> None:
         [_trained(task_rows(io.read("training_items"), chosen, part), tasks, settings) for part in parts],
         doing=f"training on {found:,} baskets, {len(tasks)} times",
     )
-    for table, contract in (("projections", schemas.PROJECTIONS), ("evaluation", schemas.EVALUATION)):
-        if table == "projections" or finetune.evaluate.enabled:
-            io.write(
-                table, trained.filter(F.col(TABLE) == table).select(*contract.names), doing=f"writing {table}"
-            )
+    io.write("projections", _of(trained, "projections"), doing="writing projections")
+    figures = [_of(trained, "evaluation")] if finetune.evaluate.enabled else []
+    if finetune.labels.enabled:
+        figures.append(write_labels(io, finetune.labels, seed=finetune.seed))
+    if figures:
+        io.write("evaluation", reduce(DataFrame.unionByName, figures), doing="writing evaluation")
     facts = _facts(io, trained)
     if finetune.evaluate.enabled:
         facts["winners"] = _winners(io)
     if finetune.export.enabled:
         _export(io, settings, trained, facts)
     io.note(baskets_found=found, **facts)
+
+
+def _check(finetune: FinetuneSettings) -> None:
+    """Say what is missing before the training, not after it."""
+    if finetune.export.enabled and finetune.export.onnx:
+        from basketlens.finetune.export_onnx import require_onnx
+
+        require_onnx()
+    if finetune.mlflow.uri:
+        from basketlens.finetune.tracking import require_mlflow
+
+        if not finetune.export.enabled:
+            raise SettingsError(
+                "finetune.mlflow.uri records an exported model, and finetune.export.enabled is false.\n"
+                "  Next: --set finetune.export.enabled=true"
+            )
+        require_mlflow()
+
+
+def _of(trained: DataFrame, table: str) -> DataFrame:
+    """The rows that tasks gave for a table."""
+    contract = {"projections": schemas.PROJECTIONS, "evaluation": schemas.EVALUATION}[table]
+    return trained.filter(F.col(TABLE) == table).select(*contract.names)
 
 
 def extra(settings: Settings) -> dict[str, str]:
@@ -112,9 +146,8 @@ def _winners(io: StageIO) -> dict[str, Any]:
     from basketlens.evaluate.rows import Row  # scipy on the driver, for this alone
     from basketlens.evaluate.winners import winners
 
-    frame = io.to_driver(
-        io.read("evaluation"), limit=_MOST_FIGURES, what="figures", doing="reading which method won"
-    )
+    measured = io.read("evaluation").filter(F.col(c.TASK).rlike("^(baskets|pairs)"))  # not of labels
+    frame = io.to_driver(measured, limit=_MOST_FIGURES, what="figures", doing="reading which method won")
     won = winners(Row(*row) for row in frame.itertuples(index=False, name=None))
     return {task: {"best": of.best, "used": of.usable, **of.parameters} for task, of in won.items()}
 
@@ -156,6 +189,18 @@ def _export(io: StageIO, settings: Settings, trained: DataFrame, facts: dict[str
             options=ExportOptions(settings.finetune.export.onnx, settings.finetune.export.state_dict),
         )
         io.write_folder("model", Path(folder) / "model")
+        if settings.finetune.mlflow.uri:
+            _record(io, settings, measured, Path(folder) / "model")
+
+
+def _record(io: StageIO, settings: Settings, measured: "list[Measured]", folder: Path) -> None:
+    """Tell MLflow what was set and what came out."""
+    from basketlens.finetune.tracking import LOGGED, TrackingOptions, record
+
+    metrics = {_METRIC_NAME.sub("_", f"{m.method} {m.task} {m.metric}"): m.value for m in measured}
+    plain = {section: masked(settings)[section] for section in LOGGED}  # an address may hold a password
+    of = settings.finetune.mlflow
+    record(TrackingOptions(of.uri, of.experiment), plain, metrics, folder, run_id=io.run_id)
 
 
 def _main_figures(trained: DataFrame) -> DataFrame:

@@ -44,11 +44,13 @@ def _order(io: StageIO, settings: Settings) -> Strength:
     """How evidence is weighed: as won on this data where that was measured, else by the settings."""
     read = settings.tables.read
     is_ours = "projections" not in read and io.has("projections") and io.has("evaluation")
+    by_settings = Strength(settings.report.prior_baskets, settings.report.popularity_discount)
     if "evaluation" not in read and not is_ours:
-        return Strength(settings.report.prior_baskets, settings.report.popularity_discount)
-    frame = io.to_driver(
-        io.read("evaluation"), limit=_FIGURES, what="figures", doing="reading which method won"
-    )
+        return by_settings
+    measured = io.read("evaluation").filter(F.col(c.TASK).rlike("^(baskets|pairs)"))  # not of labels
+    frame = io.to_driver(measured, limit=_FIGURES, what="figures", doing="reading which method won")
+    if frame.empty:
+        return by_settings
     won = strength_of(winners(Row(*row) for row in frame.itertuples(index=False))[PAIRS])
     return Strength(min(won.prior, _LARGEST_PRIOR), won.discount)
 

@@ -4,10 +4,11 @@ import pytest
 
 from basketlens import columns as c
 from basketlens import schemas
+from basketlens.bare_names import with_bare_name
 from basketlens.errors import InputError
 from basketlens.finetune.label_metrics import label_metrics
 from basketlens.finetune.label_models import LabelOptions, classes_of
-from basketlens.finetune.label_names import draw, names_with_label, with_bare_name
+from basketlens.finetune.label_names import draw, names_with_label
 from basketlens.finetune.labels import TASKS, better_method, label_evaluation, labels
 from tests.builders import table
 
