@@ -50,6 +50,11 @@ print("over Spark Connect: all as wanted")
 def test_link_and_embed_udf_over_spark_connect():
     environment = {**os.environ, "PYTHONPATH": str(LIB), "PYSPARK_PYTHON": sys.executable}
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT], env=environment, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-c", CLIENT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert "over Spark Connect: all as wanted" in done.stdout, done.stderr[-3000:]

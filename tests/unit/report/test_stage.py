@@ -134,3 +134,37 @@ def test_the_summary_gets_the_strongest_pairs_and_the_place_of_the_page(done):
 def test_every_item_gets_its_best_companion(done):
     found = {row.item_id: row.companion_id for row in done.tables["cross_sell"].collect()}
     assert found == {"a": "b", "b": "a", "c": "a", "d": "a"}
+
+
+def test_associations_are_weighed_by_what_won_on_this_data(done, rows):
+    def figure(method, task, metric, of_class, value):
+        return {
+            "method": method,
+            "task": task,
+            "metric": metric,
+            "class": of_class,
+            "seed": 0,
+            "value": value,
+        }
+
+    evaluation = [
+        figure("counts + attention", "pairs.validation", "recall@10", "all", 0.4),
+        figure("confidence", "pairs.validation", "recall@10", "all", 0.3),
+        figure("cosine", "pairs.validation", "recall@10", "all", 0.9),  # not among what associations can be
+        figure("ease", "baskets.validation", "hr@10", "all", 0.2),
+        figure("counts + attention", "pairs", "prior", "chosen", 300.0),
+        figure("counts + attention", "pairs", "discount", "chosen", 0.5),
+        figure("none", "category", "label_in_name", "all", 0.0),  # of labels
+    ]
+    projections = [
+        {"item_id": i, "query": [0.5, 0.0], "key": k, "bias": 0.1}
+        for i, k in {"a": [1.0, 0.0], "b": [0.6, 0.8], "c": [0.0, 1.0], "d": [0.8, 0.6]}.items()
+    ]
+    io = MemoryIO(done.tables)
+    io.tables["projections"] = rows.of(schemas.PROJECTIONS, *projections)
+    io.tables["evaluation"] = rows.of(schemas.EVALUATION, *evaluation)
+    stage.run(io, settings_files.load_settings("base", ["report.top=1"], {}))
+    assert (io.figures["prior_baskets"], io.figures["popularity_discount"]) == (300.0, 0.5)
+    [row] = io.tables["associations"].filter("item_id = 'a' and neighbor_id = 'c'").collect()
+    attention = 2.718281828 ** (0.5 * 0.0 + 0.1 - 1.5)
+    assert row.strength == pytest.approx((40 + 300 * attention) / (200 + 300))
