@@ -8,11 +8,11 @@ from scipy import sparse
 from basketlens.evaluate.evaluation import evaluate
 from basketlens.evaluate.rows import Row
 from basketlens.evaluate.split import Cuts
-from basketlens.settings_files import load_settings
+from basketlens.settings_finetune import FinetuneSettings
 from basketlens.shopping import Baskets, Items
 
 
-def of_seed(root: str, seed: int, days: tuple[int, int]) -> list[Row]:
+def of_seed(root: str, seed: int, days: tuple[int, int], settings: FinetuneSettings) -> list[Row]:
     """The table of one seed, in a process of its own."""
     import torch
 
@@ -22,7 +22,7 @@ def of_seed(root: str, seed: int, days: tuple[int, int]) -> list[Row]:
     torch.set_num_threads(1)
     items, baskets = shop_of(root)
     cuts = Cuts.before_end(baskets.days, validation_days=days[0], test_days=days[1])
-    options = training_options(load_settings("base", [], {}).finetune)
+    options = training_options(settings)
     return evaluate(items, baskets, cuts, fit_by(options, "cpu"), options.evaluate, seed)
 
 

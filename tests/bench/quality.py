@@ -20,11 +20,13 @@ LIB = Path(__file__).resolve().parents[2] / "lib"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LIB), os.environ.get("PYTHONPATH", "")]))
 sys.path.insert(0, str(LIB))
 
+import pandas as pd  # noqa: E402 - after the threads are set
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from basketlens.evaluate.rows import MINUS, Row  # noqa: E402
 from basketlens.evaluate.winners import winners  # noqa: E402
+from basketlens.settings_files import load_settings  # noqa: E402
 from tests.bench._quality_seed import of_seed  # noqa: E402
 
 SHOWN = [
@@ -57,19 +59,35 @@ def main() -> int:
     asked.add_argument("--workers", type=int, default=2, help="seeds at once, one core each")
     asked.add_argument("--validation-days", type=int, default=28)
     asked.add_argument("--test-days", type=int, default=58)
+    asked.add_argument(
+        "--measured", action="store_true", help="show the table `evaluation` below the root; train nothing"
+    )
     args = asked.parse_args()
+    if args.measured:
+        return int(not show_all(rows_of(args.root)))
     began, rows = time.monotonic(), []
+    settings = load_settings("base", [], {}).finetune  # once: all seeds by the same
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         days = (args.validation_days, args.test_days)
-        running = {pool.submit(of_seed, args.root, seed, days): seed for seed in range(args.seeds)}
+        running = {pool.submit(of_seed, args.root, seed, days, settings): seed for seed in range(args.seeds)}
         for done in as_completed(running):
             rows += done.result()
             print(f"\nseed {running[done]}, {time.monotonic() - began:.0f} s after the start", flush=True)
             show(done.result())
     print(f"\n{args.seeds} seeds, {time.monotonic() - began:.0f} s")
+    return int(not show_all(rows))
+
+
+def rows_of(root: str) -> list[Row]:
+    """What the job itself has measured."""
+    return [Row(*row) for row in pd.read_parquet(f"{root}/evaluation").itertuples(index=False, name=None)]
+
+
+def show_all(rows: list[Row]) -> bool:
+    """Print everything; whether all floors are reached."""
     show(rows)
     show_choices(rows)
-    return int(not show_floors(rows))
+    return show_floors(rows)
 
 
 def show(rows: list[Row]) -> None:

@@ -30,8 +30,8 @@ SUPPORTS: Final = (0.00003, 0.0001, 0.0003, 0.001)  # share of baskets
 SHRINKS: Final = (5.0, 20.0, 80.0)  # baskets
 ROW_POWERS: Final = {BASKETS: (0.3, 0.5, 0.7), PAIRS: (1.0,)}  # for one item it changes no order
 COLUMN_POWERS: Final = (0.1, 0.3, 0.5)
-PRIORS: Final = {BASKETS: (30.0, 100.0, 300.0), PAIRS: (500.0, 1500.0, 4000.0)}  # co-purchases
-DISCOUNTS: Final = {BASKETS: (0.0, 0.2, 0.3, 0.4), PAIRS: (0.0, 0.1, 0.2, 0.3)}
+PRIORS: Final = {BASKETS: (100.0, 300.0, 1000.0), PAIRS: (500.0, 1500.0, 4000.0)}  # co-purchases
+DISCOUNTS: Final = {BASKETS: (0.0, 0.2, 0.3, 0.4, 0.5), PAIRS: (0.0, 0.1, 0.2, 0.3)}
 
 BIAS_POWERS: Final = (0.0, 0.5, 1.0)  # of popularity, added to item2vec's scores as a logarithm
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,14 +15,15 @@ from basketlens.evaluate.baselines import DISCOUNTS, PRIORS, per_popularity, shr
 from basketlens.evaluate.candidates import Block, Candidate
 from basketlens.evaluate.counting import weighted
 from basketlens.evaluate.known import Floats, Known
-from basketlens.evaluate.tasks import Queries
+from basketlens.evaluate.tasks import BASKETS, PAIRS, Queries
 from basketlens.shopping import Projections
 
 RIDGES: Final = (20.0, 50.0, 200.0)  # baskets
 HALF_LIVES: Final = (5.0, 10.0, 20.0, np.inf)  # weeks
 HISTORY_WEIGHTS: Final = (0.5, 1.0, 2.0)  # against EASE
 HISTORY_SHRINKS: Final = (2.0, 4.0, 8.0)  # baskets
-ATTENTION_WEIGHTS: Final = (1.0, 3.0, 10.0)  # against EASE
+COLD_BYPASS: Final = {BASKETS: (0.0, 1.0), PAIRS: (1.0,)}  # 1: attention itself stands for cold items
+ATTENTION_WEIGHTS: Final = (1.0, 2.0, 3.0, 5.0, 10.0)  # against EASE
 
 
 class Fitted(NamedTuple):
@@ -43,15 +45,24 @@ class Models(NamedTuple):
 def with_attention(models: Models, task: str) -> Iterator[Candidate]:
     """Attention alone, and counts shrunk toward it.
 
-    P(j | i) = (n_ij + prior a_ij) / (n_i + prior), n_i all of i's co-purchases; items j that are cold have no counts
-    to speak of, so a_ij itself stands for them.  A basket adds up its items.  The order is by P / popularity^discount.
+    P(j | i) = (n_ij + prior a_ij) / (n_i + prior), n_i all of i's co-purchases; a basket adds up its items.  Items j that
+    are cold have no counts to speak of: a_ij itself may stand for them, which lifts them over all that are known but were
+    not bought with i.  The order is by P / popularity^discount.
     """
     for discount in DISCOUNTS[task]:
-        for method, prior in [("attention", np.inf), *(("counts + attention", p) for p in PRIORS[task])]:
+        alone = partial(_shrunk_toward_attention, models=models, task=task, prior=np.inf, discount=discount)
+        yield Candidate("attention", {"prior": np.inf, "discount": discount}, alone)
+        for prior, bypass in product(PRIORS[task], COLD_BYPASS[task]):
+            parameters = {"prior": prior, "discount": discount, "cold_bypass": bypass}
             shrunk = partial(
-                _shrunk_toward_attention, models=models, task=task, prior=prior, discount=discount
+                _shrunk_toward_attention,
+                models=models,
+                task=task,
+                prior=prior,
+                discount=discount,
+                cold_bypass=bypass,
             )
-            yield Candidate(method, {"prior": prior, "discount": discount}, shrunk)
+            yield Candidate("counts + attention", parameters, shrunk)
 
 
 def alone(models: Models) -> Iterator[Candidate]:
@@ -99,14 +110,15 @@ def _blend(models: Models, method: str, parameters: Mapping[str, float]) -> Cand
 
 
 def _shrunk_toward_attention(
-    block: Block, models: Models, task: str, prior: float, discount: float
+    block: Block, models: Models, task: str, prior: float, discount: float, cold_bypass: float = 0.0
 ) -> Floats:
     known, is_cold = models.known, models.known.is_cold
     by_popularity = per_popularity(known, discount)
     if np.isinf(prior):
         return _attended(block, models, task, prior) * by_popularity
     scores = shrunk_counts(block, known, prior) + _attended(block, models, task, prior)
-    scores[:, is_cold] = _attended(block, models, task, np.inf)[:, is_cold]
+    if cold_bypass:
+        scores[:, is_cold] = _attended(block, models, task, np.inf)[:, is_cold]
     scores *= by_popularity
     return scores
 

@@ -105,7 +105,8 @@ class Dense:
                 return self.summed(a * discount)
             case "counts + attention":
                 shrunk = (self.c + p["prior"] * a) / (self.t[:, None] + p["prior"])
-                return self.summed(np.where(self.n < 5, a, shrunk) * discount)
+                is_bypassed = (self.n < 5) & (p["cold_bypass"] > 0)
+                return self.summed(np.where(is_bypassed, a, shrunk) * discount)
             case "ease":
                 return self.ease(p["ridge"])
             case "basket attention":
