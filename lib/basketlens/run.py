@@ -195,7 +195,8 @@ class Run:
         except BaseException as error:
             self._failed(attempt, error)
             raise as_user_error(error) from error
-        self.progress.ended(name, outcome.status, outcome.rows, outcome.seconds)
+        is_off = outcome.figures.get("enabled") is False  # nobody shall believe that something was trained
+        self.progress.ended(name, "off" if is_off else outcome.status, outcome.rows, outcome.seconds)
         return outcome
 
     def _attempt(self, attempt: _Attempt) -> Outcome:

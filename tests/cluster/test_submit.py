@@ -95,6 +95,7 @@ def test_each_stage_says_its_result_in_one_plain_line(job):
     _, _, done = job
     stages = [line.split()[0] for line in done.stdout.splitlines() if " done " in line]
     assert stages == ["clean", "embed", "link", "mine", "report", "serve"]
+    assert [line.split()[0] for line in done.stdout.splitlines() if " off " in line] == ["finetune"]
 
 
 def test_a_second_run_skips_every_stage_and_says_so(job):
@@ -104,7 +105,7 @@ def test_a_second_run_skips_every_stage_and_says_so(job):
     assert "every stage was skipped" in again.stdout
     runs = read(folder, "runs")
     assert set(runs[runs.run_id == "second"].status) == {"skipped"}
-    assert len(runs[runs.run_id == "second"]) == 6
+    assert len(runs[runs.run_id == "second"]) == 7
 
 
 def test_a_changed_setting_runs_just_what_depends_on_it(job):
@@ -114,7 +115,7 @@ def test_a_changed_setting_runs_just_what_depends_on_it(job):
     runs = read(folder, "runs")
     statuses = runs[runs.run_id == "third"].set_index("stage").status
     assert statuses.to_dict() == {
-        **dict.fromkeys(("clean", "embed", "link", "mine", "report"), "skipped"),
+        **dict.fromkeys(("clean", "embed", "finetune", "link", "mine", "report"), "skipped"),
         "serve": "done",
     }
     assert read(folder, "cross_sell")["rank"].max() == 3

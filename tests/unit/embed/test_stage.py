@@ -140,3 +140,10 @@ def test_a_name_that_fails_is_written_with_its_error_and_tried_again(spark, tmp_
     io.given("products", products(spark, "milk"))
     with pytest.raises(InputError, match="None of 1 names could be embedded"):
         stage.run(io, settings(model=f"'{model}'", max_tokens=64))
+
+
+def test_bare_names_are_embedded_too_when_told(spark, tmp_path):
+    io = FolderIO(spark, tmp_path)
+    io.given("products", products(spark, "oat milk, dairy, grocery, 1 l", "salsa"))
+    stage.run(io, settings(bare_names="true"))
+    assert set(vectors(io)) == {"oat milk, dairy, grocery, 1 l", "oat milk, 1 l", "salsa"}

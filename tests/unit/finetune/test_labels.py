@@ -9,8 +9,11 @@ from basketlens.errors import InputError
 from basketlens.finetune.label_metrics import label_metrics
 from basketlens.finetune.label_models import LabelOptions, classes_of
 from basketlens.finetune.label_names import draw, names_with_label
+from basketlens.finetune.labelling import write_labels
 from basketlens.finetune.labels import TASKS, better_method, label_evaluation, labels
+from basketlens.settings_files import load_settings
 from tests.builders import table
+from tests.unit.folder_io import FolderIO
 
 OPTIONS = LabelOptions(
     seed=3, max_rows=1000, max_classes=10, min_count=5, l2=0.001, iterations=30, trees=3, depth=3, min_leaf=1, folds=2,
@@ -108,3 +111,34 @@ def test_no_type_is_on_both_sides_and_partitions_do_not_matter(world):
     again = sides.repartition(7).groupBy("type", "is_test").count().collect()
     assert len(again) == len(per_type) == 20
     assert 0 < sum(row["max(is_test)"] for row in per_type) < 20
+
+
+def test_the_step_writes_labels_and_says_how_good_they_are(spark, tmp_path):
+    products, vectors = rows_of()
+    io = FolderIO(spark, tmp_path)
+    io.given("products", table(spark, schemas.PRODUCTS, *products))
+    hashes = {r.product_id: r.name_hash for r in with_bare_name(io.read("products")).collect()}
+    io.given(
+        "embeddings",
+        table(
+            spark, schemas.EMBEDDINGS, *({"name_hash": hashes[p["product_id"]], "product_name": p["product_name"], "embedding": v}
+            for p, v in zip(products, vectors, strict=True)),
+        ),
+    )  # fmt: skip
+    changed = [
+        "max_rows=1000",
+        "l2=0.001",
+        "iterations=30",
+        "trees=3",
+        "depth=3",
+        "folds=2",
+        "suspect_probability=0.8",
+    ]
+    settings = load_settings("base", [f"finetune.labels.{each}" for each in changed], {})
+    figures = write_labels(io, settings.finetune.labels, seed=3)
+    assert {r.task for r in figures.collect()} == {"category", "category_80_20", "category_new_types"}
+    written = {r.product_id: r for r in io.read("labels").collect()}
+    assert len(written) == 80
+    assert [i for i, row in written.items() if row.is_suspect] == ["p10"]
+    assert written["p12"].label_source == "predicted"
+    assert io.figures["label_classes"] == 2

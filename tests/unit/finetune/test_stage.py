@@ -1,6 +1,7 @@
 """`finetune` through Spark on a small shop, and what the stages after it make of its tables."""
 
 import datetime as dt
+import json
 import math
 
 import numpy as np
@@ -130,6 +131,22 @@ def test_baskets_are_drawn_by_their_ids(spark, tmp_path):
     assert io.figures["baskets_found"] == 1500
     assert 900 < io.figures["baskets"] < 1100
     assert "evaluation" not in io.written
+
+
+def test_a_training_goes_on_from_its_checkpoint_and_refuses_another_s(spark, trained, tmp_path):
+    io = given(spark, tmp_path / "shop")
+    alone = [
+        "finetune.evaluate.enabled=false",
+        f"finetune.checkpoints={tmp_path / 'states'}",
+        "finetune.checkpoint_every=50",
+    ]
+    finetune(io, *alone)
+    [state] = (tmp_path / "states").iterdir()
+    assert len(json.loads((state / "checkpoint.json").read_text())["facts"]["curve"]) == 100  # of 120 steps
+    finetune(io, *alone)  # the last 20 steps alone
+    assert rows_of(io, "projections") == rows_of(trained, "projections")
+    with pytest.raises(Exception, match="checkpoint is of a training of other settings"):
+        finetune(io, *alone, "finetune.pairs.rows=8")
 
 
 def test_too_few_baskets_say_so(spark, tmp_path):
