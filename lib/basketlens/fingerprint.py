@@ -45,7 +45,9 @@ def input_versions(
         if location is None:
             writers = [name for name, other in STAGES.items() if table in (*other.writes, *other.may_write)]
             writer = manifest_of(writers[0]) if writers else None
-            versions[table] = f"run {writer['run_id']}" if writer else "not there"
+            # A stage that may write a table, and has not, changes nothing for those that read it.
+            is_there = writer and (table in STAGES[writers[0]].writes or table in writer["rows_out"])
+            versions[table] = f"run {writer['run_id']}" if writer and is_there else "not there"
         elif location == "":
             versions[table] = "none"
         elif kind == "table" or (not kind and "/" not in location and not is_folder(location)):
