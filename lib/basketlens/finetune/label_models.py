@@ -38,24 +38,25 @@ class LabelOptions(NamedTuple):
     suspect_probability: float  # 0..1, from which another label than the given one makes a suspect
 
 
-def classes_of(names: DataFrame, options: LabelOptions) -> list[str]:
-    """The labels that can be learned, most frequent first; at most `max_classes` reach the driver.
-
-    Raises:
-        InputError: there are fewer than two.
-    """
+def frequent_classes(names: DataFrame, options: LabelOptions) -> DataFrame:
+    """given: the labels that can be learned, most frequent first, at most `max_classes`."""
     counts = names.filter(F.col(c.GIVEN).isNotNull()).groupBy(c.GIVEN).count()
     enough = counts.filter(F.col("count") >= options.min_count)
-    found = [
-        row[c.GIVEN] for row in enough.orderBy(F.desc("count"), c.GIVEN).limit(options.max_classes).collect()
-    ]
+    return enough.orderBy(F.desc("count"), c.GIVEN).limit(options.max_classes).select(c.GIVEN)
+
+
+def check_classes(found: Sequence[str], options: LabelOptions) -> None:
+    """Raise when there are fewer than two.
+
+    Raises:
+        InputError: there is nothing to tell apart.
+    """
     if len(found) < 2:  # noqa: PLR2004 - with one class there is nothing to tell apart
         raise InputError(
             f"Labels cannot be learned: {len(found)} categories have {options.min_count} distinct names or more.\n"
             f"  Wanted: 2 at least\n  Found:  {', '.join(found) or 'none'}\n"
             "  Next: map the category in clean.product_columns, or switch the labels off"
         )
-    return found
 
 
 def fit(method: str, names: DataFrame, classes: Sequence[str], options: LabelOptions) -> Any:
@@ -64,7 +65,7 @@ def fit(method: str, names: DataFrame, classes: Sequence[str], options: LabelOpt
     Args:
         method: one of `METHODS`.
         names: of `names_with_label`; those whose label is no class are left out.
-        classes: from `classes_of`.
+        classes: of `frequent_classes`.
         options: how.
     """
     index = F.create_map(*(F.lit(part) for i, label in enumerate(classes) for part in (label, float(i))))

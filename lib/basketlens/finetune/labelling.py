@@ -4,11 +4,12 @@ from typing import Final
 
 from pyspark.sql import DataFrame
 
+from basketlens import columns as c
 from basketlens import schemas
 from basketlens.bare_names import with_bare_name
-from basketlens.finetune.label_models import LabelOptions, classes_of
+from basketlens.finetune.label_models import METHODS, LabelOptions, check_classes, frequent_classes
 from basketlens.finetune.label_names import names_with_label
-from basketlens.finetune.labels import better_method, label_evaluation, labels
+from basketlens.finetune.labels import best_methods, label_evaluation, labels
 from basketlens.settings_finetune import LabelSettings
 from basketlens.stage_io import StageIO
 
@@ -26,11 +27,24 @@ def write_labels(io: StageIO, settings: LabelSettings, *, seed: int) -> DataFram
     names = names_with_label(products, io.read("embeddings"))
     io.write("label_names", names, doing="joining bare names and labels")
     names = io.read("label_names")
-    classes = classes_of(names, options)
+    found = io.to_driver(
+        frequent_classes(names, options),
+        limit=options.max_classes,
+        what="categories",
+        doing="listing categories",
+    )
+    classes = found[c.GIVEN].tolist()
+    check_classes(classes, options)
     io.write(EVALUATION, label_evaluation(names, classes, options), doing="learning labels by two models")
     evaluation = io.read(EVALUATION)
-    method = better_method(evaluation)
-    found = labels(products, names, classes, options, method=method)
-    io.write("labels", found, doing=f"predicting labels by {method}")
+    ranked = io.to_driver(
+        best_methods(evaluation), limit=len(METHODS), what="models", doing="comparing models"
+    )
+    method = str(next(iter(ranked[c.METHOD]), METHODS[0]))
+    io.write(
+        "labels",
+        labels(products, names, classes, options, method=method),
+        doing=f"predicting labels by {method}",
+    )
     io.note(label_classes=len(classes), label_method=method)
     return evaluation.select(*schemas.EVALUATION.names)

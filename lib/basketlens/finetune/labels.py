@@ -50,11 +50,10 @@ def _evaluation(figures: DataFrame, method: str, task: str, options: LabelOption
     )
 
 
-def better_method(evaluation: DataFrame) -> str:
-    """The method of the larger macro F1 on unseen names; ties by name."""
+def best_methods(evaluation: DataFrame) -> DataFrame:
+    """method: best first by macro F1 on unseen names; ties by name."""
     figures = evaluation.filter((F.col(c.METRIC) == "macro_f1") & (F.col(c.TASK) == next(iter(TASKS))))
-    best = figures.filter(F.col(c.VALUE).isNotNull()).orderBy(F.desc(c.VALUE), c.METHOD).limit(1).collect()
-    return str(best[0][c.METHOD]) if best else METHODS[0]
+    return figures.filter(F.col(c.VALUE).isNotNull()).orderBy(F.desc(c.VALUE), c.METHOD).select(c.METHOD)
 
 
 def labels(
@@ -67,9 +66,9 @@ def labels(
     Args:
         products: with bare names.
         names: of `names_with_label`.
-        classes: from `classes_of`.
+        classes: of `frequent_classes`.
         options: how.
-        method: from `better_method`.
+        method: of `best_methods`.
     """
     is_known = F.coalesce(F.col(c.GIVEN).isin(*classes), F.lit(False))
     fold = F.floor(draw(c.NAME_HASH, options.seed + 2) * options.folds)
