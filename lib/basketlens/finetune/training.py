@@ -123,6 +123,10 @@ def fit_by(options: TrainingOptions, device: str) -> Fit:
 def _evaluated(
     items: Items, baskets: Baskets, seed: int, options: TrainingOptions, device: str
 ) -> pa.RecordBatch:
+    # Names that nobody ever bought are no one's answer, and would only stand in the way of those that are.
+    sold = purchases_of(baskets) > 0
+    items = Items(items.ids[sold], items.vectors[sold])
+    baskets = baskets._replace(held=sparse.csr_array(baskets.held[:, sold]))
     cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
     rows = evaluate(items, baskets, cuts, fit_by(options, device), options.evaluate, seed)
     names = (c.METHOD, c.TASK, c.METRIC, c.CLASS, c.SEED, c.VALUE, c.LOW, c.HIGH)
