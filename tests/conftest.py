@@ -26,11 +26,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
         "spark.default.parallelism", "2"
     ).config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false").config(
         "spark.driver.memory", "2g"
-    ).config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC").config(
-        "spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse"))
-    ).config("spark.sql.execution.pyspark.udf.faulthandler.enabled", "true").config(
-        "spark.log.level", "ERROR"
-    ).getOrCreate()
+    ).config(
+        "spark.driver.extraJavaOptions",
+        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
+    ).config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse"))).config(
+        "spark.sql.execution.pyspark.udf.faulthandler.enabled", "true"
+    ).config("spark.log.level", "ERROR").getOrCreate()
     return session.start("tests")
 
 

@@ -157,6 +157,7 @@ def test_few_items(spark, tmp_path, n, neighbors):
     assert [len(links[i]) for i in stats] == [neighbors] * n
     plain_figures = {
         "items": n,
+        "items_sold": n,
         "items_without_vector": 0,
         "items_without_projection": 0,
         "items_without_group": 0,
