@@ -12,6 +12,7 @@ class Items(NamedTuple):
 
     ids: npt.NDArray[np.object_]  # (n,) str, ascending
     vectors: npt.NDArray[np.float32]  # (n, d), embeddings of their names
+    names: npt.NDArray[np.object_]  # (n,) str
 
 
 class Baskets(NamedTuple):

@@ -35,7 +35,9 @@ def shop_of(root: str) -> tuple[Items, Baskets]:
         )
         return found.to_table(columns=list(columns)).to_pandas()
 
-    products = table("products", "product_id", "name_hash", "is_merchandise").query("is_merchandise")
+    products = table("products", "product_id", "name_hash", "product_name", "is_merchandise").query(
+        "is_merchandise"
+    )
     embeddings = table("embeddings", "name_hash", "embedding").dropna().set_index("name_hash")["embedding"]
     lines = table("lines", "basket_id", "product_id", "customer_key", "sold_at").merge(
         products, on="product_id"
@@ -52,4 +54,5 @@ def shop_of(root: str) -> tuple[Items, Baskets]:
     held.data[:] = 1  # a basket may have several products of one name
     customers = pd.factorize(baskets["customer"], sort=True)[0]
     vectors = np.stack(embeddings[ids].to_list()).astype(np.float32)
-    return Items(ids, vectors), Baskets(held, customers.astype(np.int64), baskets["day"].to_numpy())
+    names = products.drop_duplicates("name_hash").set_index("name_hash")["product_name"][ids].to_numpy(object)
+    return Items(ids, vectors, names), Baskets(held, customers.astype(np.int64), baskets["day"].to_numpy())

@@ -10,8 +10,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from basketlens.batches import batches
 from basketlens.embed.arithmetic import Arithmetic, choose_arithmetic
-from basketlens.embed.batches import batches
 from basketlens.embed.options import EncoderOptions
 from basketlens.errors import InputError
 from basketlens.loading import load_model, load_tokenizer

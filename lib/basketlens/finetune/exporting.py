@@ -7,14 +7,10 @@ from typing import Any, Final
 
 from safetensors.torch import load
 
-from basketlens import hub
+from basketlens.finetune.encoding import NameEncoder
 from basketlens.finetune.export import ExportOptions, export_model
 from basketlens.finetune.model_card import Measured, Training
 from basketlens.finetune.model_folder import heads_of
-from basketlens.finetune.name_model import Reading
-from basketlens.loading import load_model, load_tokenizer
-from basketlens.locations import resolve
-from basketlens.pooling import pooling_of
 from basketlens.settings import EmbedSettings
 
 _EPOCH: Final = dt.date(1970, 1, 1)
@@ -46,19 +42,8 @@ def write_model(
     Raises:
         InputError: a package is missing, the encoder is of another width, or ONNX and torch differ.
     """
-    source = (
-        hub.snapshot(embed.model, download=False)
-        if hub.is_hub_id(embed.model)
-        else Path(resolve(embed.model))
-    )
-    encoder = load_model(source).float().eval()
+    encoder = NameEncoder.load(embed)
     heads = heads_of(load(weights))
-    reading = Reading(
-        load_tokenizer(source, max_tokens=embed.max_tokens),
-        pooling_of(source, embed.pooling, encoder.config),
-        embed.normalize,
-        embed.prompt,
-    )
     training = Training(
         embed.model,
         _EPOCH + dt.timedelta(days=facts["first_day"]),
@@ -68,4 +53,7 @@ def write_model(
         known_items=int(heads.is_known.sum()),
         measured=list(measured),
     )
-    export_model(folder, encoder, heads, reading, ids=ids, names=names, training=training, options=options)
+    export_model(
+        folder, encoder.model, heads, encoder.reading,
+        ids=ids, names=names, training=training, options=options,
+    )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 TASK: Final = "task_number"  # int
 IS_BASKET: Final = "is_basket"  # boolean, a basket, else an item
 KEY_ID: Final = "key_id"  # string, item_id or basket_id
+NAME: Final = "name"  # string, of an item, as it was embedded
 VECTOR: Final = "vector"  # array<float>, embedding of an item's name
 CUSTOMER: Final = "customer"  # string, customer_key of a basket, null where it is not known
 DAY: Final = "day"  # int, days since 1970-01-01 of a basket; 0 where it is not known, and of items

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from basketlens import columns as c
 from basketlens.errors import InputError
-from basketlens.finetune.fields import CUSTOMER, DAY, IS_BASKET, KEY_ID, VECTOR
+from basketlens.finetune.fields import CUSTOMER, DAY, IS_BASKET, KEY_ID, NAME, VECTOR
 from basketlens.shopping import Baskets, Items
 
 
@@ -29,7 +29,7 @@ def read_shopping(batches: Iterable[pa.RecordBatch]) -> tuple[Items, Baskets]:
     facts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = []
     for batch in batches:
         is_basket = batch[IS_BASKET]
-        items.append(batch.filter(pc.invert(is_basket)).select([KEY_ID, VECTOR]))
+        items.append(batch.filter(pc.invert(is_basket)).select([KEY_ID, NAME, VECTOR]))
         baskets = batch.filter(is_basket)
         if not len(baskets):
             continue
@@ -48,7 +48,8 @@ def read_shopping(batches: Iterable[pa.RecordBatch]) -> tuple[Items, Baskets]:
             "  Next: run clean and embed over a window with receipts, or set finetune.enabled=false"
         )
     vectors = _matrix(pa.concat_arrays([part[VECTOR] for part in items]))
-    return Items(np.array(ids.to_pylist(), dtype=object), vectors), _baskets(held, facts, n=len(ids))
+    names = np.array(pa.concat_arrays([part[NAME] for part in items]).to_pylist(), dtype=object)
+    return Items(np.array(ids.to_pylist(), dtype=object), vectors, names), _baskets(held, facts, n=len(ids))
 
 
 def _coded(lists: pa.Array, ids: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from basketlens import columns as c
-from basketlens.finetune.fields import CUSTOMER, DAY, IS_BASKET, KEY_ID, TASK, VECTOR
+from basketlens.finetune.fields import CUSTOMER, DAY, IS_BASKET, KEY_ID, NAME, TASK, VECTOR
 from basketlens.lanes import lanes
 
 _LANE: Final = "lane"  # int, sends a task to a partition of its own
@@ -14,8 +14,8 @@ _HASHES: Final = 1 << 31  # numbers that baskets are drawn by
 
 
 def items_of(items: DataFrame, products: DataFrame, embeddings: DataFrame, *, level: str) -> DataFrame:
-    """item_id and vector of the items of a level whose names are embedded, sold or not."""
-    wanted = items.filter(F.col(c.LEVEL) == level).select(c.ITEM_ID)
+    """item_id, name and vector of the items of a level whose names are embedded, sold or not."""
+    wanted = items.filter(F.col(c.LEVEL) == level).select(c.ITEM_ID, F.col(c.ITEM_NAME).alias(NAME))
     if level == "name":
         named = wanted.withColumn(c.NAME_HASH, F.col(c.ITEM_ID))
     else:
@@ -23,7 +23,7 @@ def items_of(items: DataFrame, products: DataFrame, embeddings: DataFrame, *, le
         named = wanted.join(names, c.ITEM_ID)
     known = embeddings.filter(F.col(c.EMBEDDING).isNotNull())
     vectors = known.select(c.NAME_HASH, F.col(c.EMBEDDING).alias(VECTOR))
-    return named.join(vectors, c.NAME_HASH).select(c.ITEM_ID, VECTOR)
+    return named.join(vectors, c.NAME_HASH).select(c.ITEM_ID, NAME, VECTOR)
 
 
 def baskets_of(lines: DataFrame, products: DataFrame, *, level: str, max_items: int) -> DataFrame:
@@ -54,6 +54,7 @@ def task_rows(items: DataFrame, baskets: DataFrame, part: range) -> DataFrame:
     """What each task reads: its items by id, then its baskets by day and id, in one partition a task."""
     every_task = F.explode(F.sequence(F.lit(part[0]), F.lit(part[-1]))).alias(TASK)
     nothing = {
+        NAME: F.lit(None).cast("string"),
         VECTOR: F.lit(None).cast("array<float>"),
         c.ITEMS: F.lit(None).cast("array<string>"),
         CUSTOMER: F.lit(None).cast("string"),
@@ -61,11 +62,11 @@ def task_rows(items: DataFrame, baskets: DataFrame, part: range) -> DataFrame:
     }
     none = {name: value.alias(name) for name, value in nothing.items()}
     of_items = items.select(
-        every_task, F.lit(False).alias(IS_BASKET), F.col(c.ITEM_ID).alias(KEY_ID), VECTOR,
+        every_task, F.lit(False).alias(IS_BASKET), F.col(c.ITEM_ID).alias(KEY_ID), NAME, VECTOR,
         none[c.ITEMS], none[CUSTOMER], none[DAY],
     )  # fmt: skip
     of_baskets = baskets.select(
-        every_task, F.lit(True).alias(IS_BASKET), F.col(c.BASKET_ID).alias(KEY_ID), none[VECTOR],
+        every_task, F.lit(True).alias(IS_BASKET), F.col(c.BASKET_ID).alias(KEY_ID), none[NAME], none[VECTOR],
         c.ITEMS, CUSTOMER, DAY,
     )  # fmt: skip
     lane = F.element_at(F.array(*map(F.lit, lanes(len(part)))), F.col(TASK) - part[0] + 1)

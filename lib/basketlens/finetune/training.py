@@ -125,7 +125,7 @@ def _evaluated(
 ) -> pa.RecordBatch:
     # Names that nobody ever bought are no one's answer, and would only stand in the way of those that are.
     sold = purchases_of(baskets) > 0
-    items = Items(items.ids[sold], items.vectors[sold])
+    items = Items(items.ids[sold], items.vectors[sold], items.names[sold])
     baskets = baskets._replace(held=sparse.csr_array(baskets.held[:, sold]))
     cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
     rows = evaluate(items, baskets, cuts, fit_by(options, device), options.evaluate, seed)

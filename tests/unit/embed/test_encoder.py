@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from basketlens.batches import batches
 from basketlens.embed.arithmetic import has_bf16
-from basketlens.embed.batches import batches
 from basketlens.embed.encoder import Encoder
 from basketlens.embed.options import EncoderOptions
 from basketlens.errors import InputError

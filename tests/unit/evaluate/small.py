@@ -30,7 +30,7 @@ def shop(seed: int, *, items: int = 60, baskets: int = 1500, customers: int = 40
         np.sort(draw.integers(0, 100, baskets)).astype(np.int32),
     )
     ids = np.array([f"item {i:03d}" for i in range(items)], dtype=object)
-    return Items(ids, draw.standard_normal((items, 8)).astype(np.float32)), of
+    return Items(ids, draw.standard_normal((items, 8)).astype(np.float32), ids), of
 
 
 def projections(seed: int, items: int, width: int = 5) -> Projections:
