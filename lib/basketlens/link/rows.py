@@ -34,12 +34,13 @@ class Reader:
         """The vectors are of `table`, for messages."""
         self._table = table
         self._codes: dict[str, int] = {}
+        self._last: tuple[int, bool, str] | None = None  # block, kind and item of the row before
 
     def pieces(self, batch: pa.RecordBatch) -> Iterator[Piece]:
         """The batch cut where the block changes or its keys begin.
 
         Raises:
-            InputError: a vector or a bias holds a value that is not finite.
+            InputError: a vector or a bias holds a value that is not finite, or an item comes twice.
         """
         if not len(batch):
             return
@@ -51,7 +52,22 @@ class Reader:
             rows = batch.slice(start, end - start)
             # A copy: a column that is kept would keep the vectors of its batch alive.
             ids = rows[c.ITEM_ID].take(pa.array(np.arange(len(rows))))
+            self._check_once(int(blocks[start]), bool(is_key[start]), ids)
             yield Piece(int(blocks[start]), bool(is_key[start]), ids, self._arrays(rows))
+
+    def _check_once(self, block: int, is_key: bool, ids: pa.Array) -> None:
+        """Rows of a block and kind stand in order of their ids, so that an item that comes twice is beside itself."""
+        is_again = pc.equal(ids[1:], ids[:-1])
+        at = pc.index(is_again, True).as_py()
+        again = ids[at].as_py() if at >= 0 else None
+        if self._last == (block, is_key, ids[0].as_py()):
+            again = ids[0].as_py()
+        self._last = (block, is_key, ids[-1].as_py())
+        if again is not None:
+            raise InputError(
+                f"Table '{self._table}' has several vectors for item '{again}'.\n  Wanted: one row per item\n"
+                f"  Next: make them again, or mend the table named by tables.read.{self._table}"
+            )
 
     def _arrays(self, rows: pa.RecordBatch) -> dict[str, npt.NDArray[np.generic]]:
         ids = rows[c.ITEM_ID]

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from basketlens.errors import InputError
 from basketlens.link.fields import Task
 from basketlens.link.streaming import attention_pages
 
@@ -77,6 +78,25 @@ def test_resident_and_sharded_keys_agree_with_a_dense_softmax(*, n, few, top, is
             assert got["attentions"] == pytest.approx(np.exp(row[best] - lse).tolist(), rel=2 * off + 1e-5)
             wanted = np.exp(row - lse) @ x
             assert got["context"] == pytest.approx(wanted.tolist(), abs=2 * off * np.abs(x).max() + 1e-5)
+
+
+@pytest.mark.parametrize(("rows", "is_query"), [
+    pytest.param(700, False, id="keys-of-one-batch"),
+    pytest.param(1, False, id="keys-of-two-batches"),
+    pytest.param(700, True, id="queries"),
+])  # fmt: skip
+def test_an_item_with_two_vectors_is_refused(*, rows, is_query):
+    def twice():
+        for batch in batches(vectors(6), vectors(6), rows=700):
+            found = batch.to_pylist()
+            for row in found:
+                is_changed = row["is_key"] != is_query and row["item_id"] == "i00003"
+                row["item_id"] = ("i00001" if is_query else "i00002") if is_changed else row["item_id"]
+            for start in range(0, len(found), rows):
+                yield pa.RecordBatch.from_pylist(found[start : start + rows], schema=batch.schema)
+
+    with pytest.raises(InputError, match="several vectors for item 'i0000"):
+        list(attention_pages(twice(), PLAIN))
 
 
 def test_a_key_that_is_kept_does_not_keep_its_batch():
