@@ -9,6 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from basketlens.report import plot
+from basketlens.report.worth import Worth
 
 UNKNOWN: Final = "\N{EN DASH}"  # shown for None
 KINDS: Final = ("complement", "basket_only", "substitute", "text_only")
@@ -118,6 +119,8 @@ class PageData:
     rules: tuple[Rule, ...]
     rule_counts: RuleCounts
     large_baskets: str | None = None  # one sentence; None when no basket was too large
+    worth: tuple[Worth, ...] = ()  # of methods on this data; empty where nothing was measured
+    is_trained: bool = False  # attention is trained, not the model's own
 
 
 def render(page: PageData) -> str:

@@ -13,6 +13,7 @@ from basketlens.evaluate.winners import Strength, strength_of, winners
 from basketlens.masks import MASKS
 from basketlens.report import evidence, figures, findings, rules
 from basketlens.report.page import Figures, Finding, PageData, Rule, RuleCounts, render
+from basketlens.report.worth import Worth, worth_of
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
 
@@ -27,9 +28,16 @@ _REASONS: Final = 100  # distinct reject reasons; the clean stage knows about a 
 
 def run(io: StageIO, settings: Settings) -> None:
     """Write `associations` and the page."""
-    order = _order(io, settings)
+    measured = _measured(io, settings)
+    won = winners(measured) if measured else {}
+    order = (
+        strength_of(won[PAIRS])
+        if won
+        else Strength(settings.report.prior_baskets, settings.report.popularity_discount)
+    )
+    order = order._replace(prior=min(order.prior, _LARGEST_PRIOR))
     _write_associations(io, settings, order)
-    page = _page_data(io, settings, order)
+    page = _page_data(io, settings, order, worth_of(measured, won))
     path = io.write_page(render(page))
     io.note(
         prior_baskets=order.prior,
@@ -40,27 +48,22 @@ def run(io: StageIO, settings: Settings) -> None:
     )
 
 
-def _order(io: StageIO, settings: Settings) -> Strength:
-    """How evidence is weighed: as won on this data where that was measured, else by the settings."""
+def _measured(io: StageIO, settings: Settings) -> list[Row]:
+    """What was measured on this data, where something was: evidence is then weighed as won there, else by the settings."""
     read = settings.tables.read
     is_ours = "projections" not in read and io.has("projections") and io.has("evaluation")
-    by_settings = Strength(settings.report.prior_baskets, settings.report.popularity_discount)
     if "evaluation" not in read and not is_ours:
-        return by_settings
+        return []
     measured = io.read("evaluation").filter(F.col(c.TASK).rlike("^(baskets|pairs)"))  # not of labels
     frame = io.to_driver(measured, limit=_FIGURES, what="figures", doing="reading which method won")
-    if frame.empty:
-        return by_settings
-    won = strength_of(winners(Row(*row) for row in frame.itertuples(index=False))[PAIRS])
-    return Strength(min(won.prior, _LARGEST_PRIOR), won.discount)
+    return [Row(*row) for row in frame.itertuples(index=False, name=None)]
 
 
 def _write_associations(io: StageIO, settings: Settings, order: Strength) -> None:
     level, embeddings = settings.report.level, io.read("embeddings")
-    is_trained = "projections" in settings.tables.read or io.has("projections")
     vectors = (
         io.read("projections")
-        if is_trained
+        if _is_trained(io, settings)
         else evidence.vectors_of(io.read("products"), embeddings, level=level)
     )
     associations = evidence.associate(
@@ -78,6 +81,10 @@ def _write_associations(io: StageIO, settings: Settings, order: Strength) -> Non
     io.write("associations", associations, doing="joining counts and names")
 
 
+def _is_trained(io: StageIO, settings: Settings) -> bool:
+    return "projections" in settings.tables.read or io.has("projections")
+
+
 def _width(io: StageIO, embeddings: DataFrame) -> int:
     """Numbers of an embedding; 1 when there are none and nothing will be scaled."""
     size = embeddings.agg(F.max(F.size(c.EMBEDDING)).alias("width"))
@@ -85,7 +92,7 @@ def _width(io: StageIO, embeddings: DataFrame) -> int:
     return findings.whole(frame["width"].iloc[0]) or 1
 
 
-def _page_data(io: StageIO, settings: Settings, order: Strength) -> PageData:
+def _page_data(io: StageIO, settings: Settings, order: Strength, worth: tuple[Worth, ...]) -> PageData:
     discount, associations = order.discount, io.read("associations")
     counts = _figures(io, settings)
     even = 1 / (counts.linked_items - 1) if counts.linked_items > 1 else None
@@ -117,6 +124,8 @@ def _page_data(io: StageIO, settings: Settings, order: Strength) -> PageData:
         rules=best,
         rule_counts=rule_counts,
         large_baskets=_large_baskets(io),
+        worth=worth,
+        is_trained=_is_trained(io, settings),
     )
 
 

@@ -4,7 +4,10 @@ from datetime import datetime
 import pytest
 
 from basketlens import schemas, settings_files
+from basketlens.evaluate.rows import Row
+from basketlens.evaluate.winners import winners
 from basketlens.report import stage
+from basketlens.report.worth import Worth, worth_of
 from basketlens.serve import stage as serve
 from basketlens.stage_io import Written
 
@@ -152,6 +155,7 @@ def test_associations_are_weighed_by_what_won_on_this_data(done, rows):
         figure("confidence", "pairs.validation", "recall@10", "all", 0.3),
         figure("cosine", "pairs.validation", "recall@10", "all", 0.9),  # not among what associations can be
         figure("ease", "baskets.validation", "hr@10", "all", 0.2),
+        figure("ease", "baskets.test", "hr@10", "all", 0.19),
         figure("counts + attention", "pairs", "prior", "chosen", 300.0),
         figure("counts + attention", "pairs", "discount", "chosen", 0.5),
         figure("none", "category", "label_in_name", "all", 0.0),  # of labels
@@ -168,3 +172,32 @@ def test_associations_are_weighed_by_what_won_on_this_data(done, rows):
     [row] = io.tables["associations"].filter("item_id = 'a' and neighbor_id = 'c'").collect()
     attention = 2.718281828 ** (0.5 * 0.0 + 0.1 - 1.5)
     assert row.strength == pytest.approx((40 + 300 * attention) / (200 + 300))
+    assert 'id="worth"' in io.page
+    assert "trained on what was bought together" in io.page
+
+
+def test_the_page_shows_what_methods_are_worth_where_that_was_measured(done):
+    assert 'id="worth"' not in done.page  # nothing was measured
+
+
+def test_methods_are_listed_by_what_they_are_worth_on_the_test_days():
+    def row(method, task, metric, of_class, value, seed=0):
+        return Row(method, task, metric, of_class, seed, value, None, None)
+
+    rows = [
+        row("ease", "baskets.validation", "hr@10", "all", 0.2),
+        row("confidence", "pairs.validation", "recall@10", "all", 0.3),
+        row("ease", "baskets.test", "hr@10", "all", 0.1),
+        row("ease", "baskets.test", "hr@10", "all", 0.3, seed=1),
+        row("ease", "baskets.test", "hr@10", "warm", 0.9),
+        row("confidence", "baskets.test", "hr@10", "all", 0.25),
+        row("confidence", "pairs.test", "cold_in@50", "cold", 0.04),
+        row("ease minus confidence", "baskets.test", "hr@10", "all", 0.9),
+    ]
+
+    found = worth_of(rows, winners(rows))
+
+    assert found == (
+        Worth("confidence", [0.25, None, None, None, 0.04], ["associations"]),
+        Worth("ease", [pytest.approx(0.2), None, None, None, None], ["recommendations"]),
+    )
