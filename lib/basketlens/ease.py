@@ -9,14 +9,8 @@ from scipy.linalg import lapack
 
 from basketlens.errors import InputError
 
+WEIGHT_UNIT: Final = 1024  # of `basket_weights`, in one basket
 _BYTES_PER_CELL: Final = 8 + 4  # the Gram matrix, inverted where it lies, and the weights beside it
-
-
-class EaseOptions(NamedTuple):
-    """How large the model is and how strongly it is held back."""
-
-    max_items: int  # most purchased items that it knows, >= 2
-    ridge: float  # baskets added to each item's purchases on the diagonal, > 0
 
 
 class Ease(NamedTuple):
@@ -26,51 +20,90 @@ class Ease(NamedTuple):
     weights: npt.NDArray[np.float32]  # (m, m), >= 0; nothing on the diagonal
 
 
-def memory_bytes(items: int, options: EaseOptions) -> int:
-    """Bytes that `fit_ease` needs at its peak for a catalogue of `items`, the counts themselves apart."""
-    return _BYTES_PER_CELL * min(items, options.max_items) ** 2
+def memory_bytes(items: int) -> int:
+    """Bytes that `solve_ease` needs at its peak for so many items."""
+    return _BYTES_PER_CELL * items**2
 
 
-def fit_ease(counts: sparse.csr_array, purchases: npt.NDArray[np.int64], options: EaseOptions) -> Ease:
-    """Solve EASE for the most purchased items, from the Gram matrix alone.
+class Gram(NamedTuple):
+    """What EASE is solved from: sums over baskets, each weighted by `basket_weights`."""
 
-    B = -P / diag(P) by columns, P the inverse of the Gram matrix with the ridge on its diagonal.  Negative weights
-    are cut to 0: they say what is bought instead, which hurts when scores are added to other evidence.
+    items: npt.NDArray[np.int64]  # (m,) numbers of the items, ascending
+    matrix: npt.NDArray[
+        np.float64
+    ]  # (m, m) weight of the baskets that hold both; of those that hold the item on the diagonal
+
+
+def basket_weights(sizes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """What a basket of so many items counts for, 1 / sqrt(size) in 1,024ths.
+
+    A basket of s items makes s^2 pairs: unweighted, the few largest baskets decide what goes with what.  Whole
+    numbers add up to the same sum in any order.
+    """
+    return np.asarray(np.rint(WEIGHT_UNIT / np.sqrt(np.maximum(sizes, 1))), np.int64)
+
+
+def gram_of(held: sparse.csr_array, *, max_items: int) -> Gram:
+    """The Gram matrix of the most purchased items; ties go to the lower number.
 
     Args:
-        counts: (n, n) baskets that hold both items, symmetric.
-        purchases: (n,) baskets that hold each item, the diagonal that `counts` leaves out.
-        options: size and ridge.
+        held: (b, n) baskets, 1 = holds the item.
+        max_items: most items that the model knows, 2 or more; it takes `memory_bytes` of them.
 
     Raises:
-        InputError: fewer than two items were ever sold, or the matrix cannot be solved with this ridge.
-
-    Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8.
+        InputError: fewer than two items were ever sold.
     """
-    by_sales = np.argsort(-purchases, kind="stable")  # ties: the lower number
-    items = np.sort(by_sales[: min(options.max_items, int((purchases > 0).sum()))])
+    purchases = np.bincount(held.indices, minlength=held.shape[1])
+    by_sales = np.argsort(-purchases, kind="stable")
+    items = np.sort(by_sales[: min(max_items, int((purchases > 0).sum()))])
     if len(items) < 2:  # noqa: PLR2004 - one item has no other
         raise InputError(
             f"EASE needs items bought together; {len(items)} of {len(purchases):,} items were ever sold.\n"
             "  Look at the training window: it may be too short."
         )
-    gram = counts[items][:, items].toarray().astype(np.float64)
-    gram[np.diag_indices_from(gram)] = purchases[items] + options.ridge
+    chosen = sparse.csr_array(held[:, items]).astype(np.float64)  # exact: whole numbers far below 2^53
+    weights = sparse.diags_array(basket_weights(np.diff(held.indptr)).astype(np.float64))
+    matrix = sparse.csr_array(chosen.T @ (weights @ chosen)).toarray()
+    matrix /= WEIGHT_UNIT
+    return Gram(items, matrix)
+
+
+def fit_ease(gram: Gram, *, ridge: float) -> Ease:
+    """The weights, by `solve_ease`; the matrix is left as it is."""
+    return Ease(gram.items, solve_ease(gram.matrix.copy(), ridge=ridge))
+
+
+def solve_ease(gram: npt.NDArray[np.float64], *, ridge: float) -> npt.NDArray[np.float32]:
+    """Weights (m, m) from the Gram matrix, which is overwritten: the one large step, by Cholesky.
+
+    B = -P / diag(P) by columns, P the inverse of the Gram matrix with the ridge on its diagonal.  Negative weights
+    are cut to 0: they say what is bought instead, which hurts when scores are added to other evidence.
+
+    Args:
+        gram: (m, m), rows lie one after another.
+        ridge: weight of baskets added on the diagonal, > 0.
+
+    Raises:
+        InputError: the matrix cannot be solved with this ridge.
+
+    Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8.
+    """
+    gram[np.diag_indices_from(gram)] += ridge
     # A symmetric matrix is its own transpose: .T is in Fortran's order, so LAPACK works where it lies.
     factor, failed = lapack.dpotrf(gram.T, lower=1, overwrite_a=1)
     inverse, singular = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed or singular:
         raise InputError(
-            f"The Gram matrix of {len(items):,} items cannot be inverted with a ridge of {options.ridge:g}.\n"
-            "  Raise ease.ridge; 50 baskets is usual."
+            f"The Gram matrix of {len(gram):,} items cannot be inverted with a ridge of {ridge:g}.\n"
+            "  Raise ease.ridge; 6 baskets is usual."
         )
     weights = inverse.T.astype(np.float32, order="C")  # what LAPACK filled is the upper triangle here
-    for i in range(len(items)):
+    for i in range(len(weights)):
         weights[i + 1 :, i] = weights[i, i + 1 :]
     weights /= -weights.diagonal()
     np.fill_diagonal(weights, 0)
     np.maximum(weights, 0, out=weights)
-    return Ease(items, weights)
+    return weights
 
 
 def ease_scores(held: sparse.csr_array, model: Ease) -> npt.NDArray[np.float32]:

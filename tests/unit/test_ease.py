@@ -2,15 +2,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from basketlens.ease import EaseOptions, ease_scores, fit_ease, memory_bytes
+from basketlens.ease import basket_weights, ease_scores, fit_ease, gram_of, memory_bytes, solve_ease
 from basketlens.errors import InputError
-from basketlens.shopping import copurchases, purchases_of
 from tests.unit.evaluate.small import baskets_of, shop
 
 
-def fit(baskets, **options):
-    given = EaseOptions(**{"max_items": 100, "ridge": 5.0} | options)
-    return fit_ease(copurchases(baskets), purchases_of(baskets), given)
+def fit(baskets, max_items=100, ridge=5.0):
+    return fit_ease(gram_of(baskets.held, max_items=max_items), ridge=ridge)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -18,6 +16,8 @@ def test_weights_are_the_regression_of_each_item_on_all_others(seed):
     """EASE's closed form against what it solves: ridge regression, item by item, negatives cut afterwards."""
     _, baskets = shop(seed, items=20, baskets=300)
     held = baskets.held.toarray().astype(np.float64)
+    weights = np.rint(1024 / np.sqrt(np.maximum(held.sum(axis=1), 1))) / 1024
+    held *= np.sqrt(weights)[:, None]
     wanted = np.zeros((20, 20))
     for j in range(20):
         others = [i for i in range(20) if i != j]
@@ -54,14 +54,19 @@ def test_couples_find_each_other():
 
 
 def test_memory_is_known_beforehand():
-    assert memory_bytes(17_000, EaseOptions(6000, 50.0)) == 12 * 6000**2
-    assert memory_bytes(1000, EaseOptions(6000, 50.0)) == 12 * 1000**2
+    assert memory_bytes(6000) == 12 * 6000**2
+
+
+def test_a_basket_counts_by_one_over_the_root_of_its_items():
+    assert basket_weights(np.array([1, 4, 100, 0])).tolist() == [1024, 512, 102, 1024]
+    gram = gram_of(baskets_of({0, 1, 2, 3}, {0}, {1}, items=4).held, max_items=9).matrix
+    assert gram.diagonal().tolist() == [1.5, 1.5, 0.5, 0.5]
+    assert gram[0].tolist() == [1.5, 0.5, 0.5, 0.5]
 
 
 def test_bad_input_has_one_clear_message():
-    alone = sparse.csr_array((3, 3), dtype=np.float32)
+    alone = sparse.csr_array(np.array([[1, 0, 0]], np.float32))
     with pytest.raises(InputError, match="1 of 3 items were ever sold"):
-        fit_ease(alone, np.array([4, 0, 0]), EaseOptions(10, 50.0))
-    twins = baskets_of({0, 1}, {0, 1}, items=2)
-    with pytest.raises(InputError, match="cannot be inverted with a ridge of -1"):
-        fit(twins, ridge=-1.0)  # settings allow none below 0; duplicates leave no matrix to invert
+        gram_of(alone, max_items=10)
+    with pytest.raises(InputError, match="2 items cannot be inverted with a ridge of -1"):
+        solve_ease(np.ones((2, 2)), ridge=-1.0)  # settings allow none below 0

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from basketlens.ease import EaseOptions, fit_ease
+from basketlens.ease import fit_ease, gram_of
 from basketlens.evaluate import models as m
 from basketlens.evaluate.attending import attention
 from basketlens.evaluate.baselines import baselines
@@ -43,7 +43,7 @@ class EvaluateOptions(NamedTuple):
     new_share: float  # 0..1, share of items that stand for new products
     max_queries: int  # queries of a task and part at most, drawn by seed; bounds the time
     resamples: int  # of the bootstrap
-    ease_max_items: int  # see EaseOptions
+    ease_max_items: int  # most purchased items that EASE knows
 
 
 def evaluate(
@@ -90,14 +90,12 @@ def _models(
     """Train, solve and count, from the training baskets."""
     known = known_from(items, split)
     fitted = fit(items.vectors, split.train, known.counts, known.purchases, split.is_new, seed)
+    gram = gram_of(split.train.held, max_items=options.ease_max_items)
     customers = int(baskets.customers.max()) + 1
     return m.Models(
         known,
         fitted,
-        {
-            ridge: fit_ease(known.counts, known.purchases, EaseOptions(options.ease_max_items, ridge))
-            for ridge in m.RIDGES
-        },
+        {ridge: fit_ease(gram, ridge=ridge) for ridge in m.RIDGES},
         {
             weeks: purchase_history(
                 split.train, customers=customers, end=cuts.validation, half_life_weeks=weeks

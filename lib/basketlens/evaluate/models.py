@@ -18,12 +18,12 @@ from basketlens.evaluate.known import Floats, Known
 from basketlens.evaluate.tasks import BASKETS, PAIRS, Queries
 from basketlens.shopping import Projections
 
-RIDGES: Final = (20.0, 50.0, 200.0)  # baskets
+RIDGES: Final = (3.0, 6.0, 15.0)  # baskets, by their weight in EASE
 HALF_LIVES: Final = (5.0, 10.0, 20.0, np.inf)  # weeks
 HISTORY_WEIGHTS: Final = (0.5, 1.0, 2.0)  # against EASE
 HISTORY_SHRINKS: Final = (2.0, 4.0, 8.0)  # baskets
 COLD_BYPASS: Final = {BASKETS: (0.0, 1.0), PAIRS: (1.0,)}  # 1: attention itself stands for cold items
-ATTENTION_WEIGHTS: Final = (1.0, 2.0, 3.0, 5.0, 10.0)  # against EASE
+ATTENTION_WEIGHTS: Final = (0.5, 1.0, 2.0, 3.0, 5.0)  # against EASE
 
 
 class Fitted(NamedTuple):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from basketlens.ease import EaseOptions, fit_ease
+from basketlens.ease import fit_ease, gram_of
 from basketlens.evaluate import models as m
 from basketlens.evaluate.baselines import baselines
 from basketlens.evaluate.candidates import Block
@@ -23,7 +23,8 @@ class Dense:
         self.split = split_by_days(baskets, Cuts(60, 80), new_share=0.1, seed=0)
         self.known = known_from(items, self.split)
         self.fitted = m.Fitted(projections(1, 40), projections(2, 40))
-        ease = {r: fit_ease(self.known.counts, self.known.purchases, EaseOptions(30, r)) for r in m.RIDGES}
+        gram = gram_of(self.split.train.held, max_items=30)
+        ease = {r: fit_ease(gram, ridge=r) for r in m.RIDGES}
         history = {
             w: purchase_history(self.split.train, customers=40, end=60, half_life_weeks=w)
             for w in m.HALF_LIVES
@@ -145,7 +146,7 @@ def test_blends_are_sums_of_what_was_best_alone():
     best |= {c.method: c for c in pairs}
     for candidate in [*pairs, *m.all_three(dense.models, best)]:
         p = candidate.parameters
-        wanted = dense.ease(200.0)
+        wanted = dense.ease(15.0)
         if "attention" in candidate.method:
             wanted = wanted + p["attention"] * dense.basket_attention()
         if "history" in candidate.method:
