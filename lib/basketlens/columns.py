@@ -146,6 +146,13 @@ PROBABILITY: Final = (
 )
 IS_SUSPECT: Final = "is_suspect"  # boolean, the given category is probably wrong
 
+# copurchases and recommendations
+PLACE: Final = "place"  # int, 0, 1, ... in order of item_id: what `others` calls an item
+BASKETS: Final = "baskets"  # long, baskets that hold the item
+OTHERS: Final = "others"  # array<int>, ascending places above the item's own that it was bought with
+TOGETHER: Final = "together"  # array<int>, baskets that hold the item and each of `others`
+IS_REPEAT: Final = "is_repeat"  # boolean, the customer has bought the item in another basket
+
 # associations and cross-sell
 STRENGTH: Final = "strength"  # double, 0..1, P(neighbor | item): counts shrunk toward attention
 KIND: Final = "kind"  # string: complement, substitute, basket_only or text_only

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import lapack
 
-from basketlens.errors import InputError
+from basketlens.errors import InputError, LimitError
 
 WEIGHT_UNIT: Final = 1024  # of `basket_weights`, in one basket
 _BYTES_PER_CELL: Final = 8 + 4  # the Gram matrix, inverted where it lies, and the weights beside it
@@ -23,6 +23,24 @@ class Ease(NamedTuple):
 def memory_bytes(items: int) -> int:
     """Bytes that `solve_ease` needs at its peak for so many items."""
     return _BYTES_PER_CELL * items**2
+
+
+def require_memory(items: int, *, limit: int) -> None:
+    """Refuse to solve EASE for so many items before anything is allocated.
+
+    Args:
+        items: of the model.
+        limit: bytes that solving may take.
+
+    Raises:
+        LimitError: it would take more.
+    """
+    if memory_bytes(items) > limit:
+        raise LimitError(
+            f"EASE of {items:,} items needs {memory_bytes(items) / 2**20:,.0f} MiB on the driver, and ease.memory_mib"
+            f" allows {limit / 2**20:,.0f}.\n"
+            f"  Next: --set ease.max_items={int((limit / _BYTES_PER_CELL) ** 0.5)} or fewer, or raise ease.memory_mib"
+        )
 
 
 class Gram(NamedTuple):

@@ -236,6 +236,18 @@ CROSS_SELL: Final = _contract(
     (c.EVIDENCE, _STRING),
 )
 
+COPURCHASES: Final = _contract(
+    (c.ITEM_ID, _STRING), (c.PLACE, _INT), (c.BASKETS, _LONG),
+    (c.OTHERS, T.ArrayType(_INT)), (c.TOGETHER, T.ArrayType(_INT)),
+)  # fmt: skip
+
+OPEN_BASKETS: Final = _contract((c.BASKET_ID, _STRING), (c.PRODUCT_ID, _STRING), (c.CUSTOMER_KEY, _STRING))
+
+RECOMMENDATIONS: Final = _contract(
+    (c.BASKET_ID, _STRING), (c.CUSTOMER_KEY, _STRING), (c.RANK, _INT), (c.ITEM_ID, _STRING), (c.ITEM_NAME, _STRING),
+    (c.SCORE, _DOUBLE), (c.IS_REPEAT, _BOOL), (c.EVIDENCE, _STRING), (c.METHOD, _STRING),
+)  # fmt: skip
+
 RUNS: Final = _contract(
     (c.RUN_ID, _STRING),
     (c.STAGE, _STRING),

@@ -134,10 +134,20 @@ class ReportSettings(_Section):
     html: str
 
 
+class EaseSettings(_Section):
+    """`[ease]`: the linear model of what a basket lacks."""
+
+    max_items: Annotated[int, Field(ge=2, le=50_000)]
+    ridge: Annotated[float, Field(gt=0, le=1_000_000)]
+    memory_mib: Annotated[int, Field(ge=1, le=1_048_576)]
+
+
 class ServeSettings(_Section):
     """`[serve]`: what tills and web shops read."""
 
     companions: Annotated[int, Field(ge=1, le=1000)]
+    recommendations: Annotated[int, Field(ge=0, le=1000)]
+    memory_mib: Annotated[int, Field(ge=64, le=1_048_576)]
 
 
 class TablesSettings(_Section):
@@ -167,6 +177,7 @@ class Settings(_Section):
     mine: MineSettings
     finetune: FinetuneSettings
     report: ReportSettings
+    ease: EaseSettings
     serve: ServeSettings
     tables: TablesSettings
     spark: SparkSettings

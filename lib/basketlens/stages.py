@@ -37,14 +37,16 @@ STAGES: Final[Mapping[str, Stage]] = {
     #                          reads                                          writes                                     settings
     "clean":  Stage(clean.run,  ("raw_lines", "raw_returns", "raw_products"), ("lines", "rejects", "products", "items"), ("input", "clean", "privacy"), extra=clean.extra),
     "embed":  Stage(embed.run,  ("products",),                                ("embeddings",),                           ("embed",),                    extra=embed.extra),
-    "finetune": Stage(finetune.run, ("lines", "products", "items", "embeddings"), (),                                    ("finetune",), ("projections", "evaluation", "labels", "model"), extra=finetune.extra),
+    "finetune": Stage(finetune.run, ("lines", "products", "items", "embeddings"), (),                                    ("finetune",), ("projections", "basket_projections", "evaluation", "labels", "model"), extra=finetune.extra),
     "link":   Stage(link.run,   ("items", "products", "embeddings",
                                  "projections"),                              ("links", "link_stats"),                   ("link",), ("contexts",)),
-    "mine":   Stage(mine.run,   ("lines", "products", "earlier_rules"),       ("itemsets", "rules", "rule_drift"),       ("mine",),                     extra=mine.extra),
+    "mine":   Stage(mine.run,   ("lines", "products", "earlier_rules"),       ("itemsets", "rules", "rule_drift"),       ("mine",), ("copurchases",),   extra=mine.extra),
     "report": Stage(report.run, ("itemsets", "rules", "links", "link_stats",
                                  "items", "products", "embeddings",
                                  "projections", "lines", "rejects",
                                  "rule_drift", "evaluation"),                 ("associations",),                         ("report", "link")),
-    "serve":  Stage(serve.run,  ("associations",),                            ("cross_sell",),                           ("serve",)),
+    "serve":  Stage(serve.run,  ("associations", "lines", "products", "items",
+                                 "copurchases", "evaluation",
+                                 "basket_projections", "open_baskets"),       ("cross_sell",),                           ("serve", "ease"), ("recommendations",), extra=serve.extra),
 }
 # fmt: on

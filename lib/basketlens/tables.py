@@ -33,6 +33,7 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "items": schemas.ITEMS,
     "embeddings": schemas.EMBEDDINGS,
     "projections": schemas.PROJECTIONS,
+    "basket_projections": schemas.PROJECTIONS,
     "evaluation": schemas.EVALUATION,
     "labels": schemas.LABELS,
     "links": schemas.LINKS,
@@ -43,6 +44,9 @@ CONTRACTS: Final[Mapping[str, T.StructType]] = {
     "rule_drift": schemas.RULE_DRIFT,
     "associations": schemas.ASSOCIATIONS,
     "cross_sell": schemas.CROSS_SELL,
+    "copurchases": schemas.COPURCHASES,
+    "open_baskets": schemas.OPEN_BASKETS,
+    "recommendations": schemas.RECOMMENDATIONS,
     "data_quality": schemas.DATA_QUALITY,
     "runs": schemas.RUNS,
 }

@@ -33,6 +33,7 @@ def training_options(of: FinetuneSettings) -> TrainingOptions:
         Path(of.checkpoints) if of.checkpoints else None,
         of.checkpoint_every,
         {name: str(value) for name, value in of.model_dump(include={"heads", "pairs", "baskets"}).items()},
+        keeps_baskets=of.evaluate.enabled,  # without figures nothing says that they should be used
     )
 
 

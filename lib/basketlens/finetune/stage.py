@@ -10,7 +10,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from basketlens import columns as c
 from basketlens import schemas
 from basketlens.devices import map_on_device, task_device
 from basketlens.errors import SettingsError
@@ -23,7 +22,6 @@ from basketlens.settings_finetune import FinetuneSettings
 from basketlens.stage_io import StageIO
 
 _LARGEST_MODEL: Final = 1  # rows
-_MOST_FIGURES: Final = 10_000
 
 TRAINED_ROWS: Final = T.StructType(
     [
@@ -37,7 +35,7 @@ TRAINED_ROWS: Final = T.StructType(
 
 
 def run(io: StageIO, settings: Settings) -> None:
-    """`lines`, `products`, `items`, `embeddings` -> `projections` and `evaluation`; nothing when it is not enabled.
+    """`lines`, `products`, `items`, `embeddings` -> `projections`, `basket_projections`, `evaluation`; nothing when it is not enabled.
 
     Raises:
         InputError: there is too little to train on.
@@ -65,7 +63,8 @@ def run(io: StageIO, settings: Settings) -> None:
         [_trained(task_rows(io.read("training_items"), chosen, part), tasks, settings) for part in parts],
         doing=f"training on {found:,} baskets, {len(tasks)} times",
     )
-    io.write("projections", _of(trained, "projections"), doing="writing projections")
+    for name in ("projections", *(["basket_projections"] if finetune.evaluate.enabled else [])):
+        io.write(name, _of(trained, name), doing=f"writing {name}")
     figures = [_of(trained, "evaluation")] if finetune.evaluate.enabled else []
     if finetune.labels.enabled:
         figures.append(write_labels(io, finetune.labels, seed=finetune.seed))
@@ -98,7 +97,7 @@ def _check(finetune: FinetuneSettings) -> None:
 
 def _of(trained: DataFrame, table: str) -> DataFrame:
     """The rows that tasks gave for a table."""
-    contract = {"projections": schemas.PROJECTIONS, "evaluation": schemas.EVALUATION}[table]
+    contract = schemas.EVALUATION if table == "evaluation" else schemas.PROJECTIONS
     return trained.filter(F.col(TABLE) == table).select(*contract.names)
 
 
@@ -136,12 +135,9 @@ def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFram
 
 def _winners(io: StageIO) -> dict[str, Any]:
     """For each task the best method on validation, and the best one that the job can serve."""
-    from basketlens.evaluate.rows import Row  # scipy on the driver, for this alone
-    from basketlens.evaluate.winners import winners
+    from basketlens.winning import read_winners  # scipy on the driver, for this alone
 
-    measured = io.read("evaluation").filter(F.col(c.TASK).rlike("^(baskets|pairs)"))  # not of labels
-    frame = io.to_driver(measured, limit=_MOST_FIGURES, what="figures", doing="reading which method won")
-    won = winners(Row(*row) for row in frame.itertuples(index=False, name=None))
+    won = read_winners(io) or {}
     return {task: {"best": of.best, "used": of.usable, **of.parameters} for task, of in won.items()}
 
 

@@ -39,12 +39,13 @@ class TrainingOptions(NamedTuple):
     checkpoints: Path | None  # where trainings save their state
     checkpoint_every: int  # steps
     identity: Mapping[str, str]  # settings that a state belongs to
+    keeps_baskets: bool  # also train attention of baskets to keep: `recommendations` use it where it won
 
 
 def training_pages(
     batches: Iterator[pa.RecordBatch], task: Task, options: TrainingOptions, *, device: str
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of `evaluation`, or of `projections` and the heads.
+    """Rows of `evaluation`, or of `projections`, `basket_projections` and the heads.
 
     Raises:
         InputError: there is too little to train on, or a part has no baskets.
@@ -67,7 +68,13 @@ def training_pages(
         "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()),
     }  # fmt: skip
     yield _heads_row(heads, facts)
-    yield from _projected(items, heads)
+    yield from _projected(items, heads, table="projections")
+    if options.keeps_baskets:
+        of_baskets = train_baskets(
+            items.vectors, baskets.held, purchases, options.baskets, seed=task.seed, device=device,
+            checkpoint=_checkpoint(options, "baskets", task.seed, items.vectors, baskets.held.indices, baskets.held.indptr),
+        )  # fmt: skip
+        yield from _projected(items, of_baskets, table="basket_projections")
 
 
 def cuts_of(days: npt.NDArray[np.int32], *, validation: float, test: float) -> Cuts:
@@ -141,7 +148,7 @@ def _heads_row(heads: Heads, facts: dict[str, Any]) -> pa.RecordBatch:
     return _rows(HEADS, 1, {PAYLOAD: [save(tensors)], FACTS: [json.dumps(facts)]})
 
 
-def _projected(items: Items, heads: Heads) -> Iterator[pa.RecordBatch]:
+def _projected(items: Items, heads: Heads, *, table: str) -> Iterator[pa.RecordBatch]:
     found = projections(heads, items.vectors)
     for start in range(0, len(items.ids), _PAGE):
         part = slice(start, start + _PAGE)
@@ -151,7 +158,7 @@ def _projected(items: Items, heads: Heads) -> Iterator[pa.RecordBatch]:
             c.KEY: _lists(found.keys[part]),
             c.BIAS: found.bias[part],
         }
-        yield _rows("projections", len(items.ids[part]), columns)
+        yield _rows(table, len(items.ids[part]), columns)
 
 
 def _lists(matrix: npt.NDArray[np.float32]) -> pa.Array:

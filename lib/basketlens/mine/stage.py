@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from basketlens import columns as c
 from basketlens import schemas
 from basketlens.mine.baskets import items_per_basket, needs_catalogue
+from basketlens.mine.copurchases import write_copurchases
 from basketlens.mine.facts import with_facts
 from basketlens.mine.holdout import cut_day, mined_baskets
 from basketlens.mine.itemsets import decode_itemsets
@@ -28,7 +29,7 @@ from basketlens.stage_io import StageIO
 
 
 def run(io: StageIO, settings: Settings) -> None:
-    """Read `lines` (and `products` for levels above the product), write `itemsets`, `rules` and `rule_drift`."""
+    """Read `lines` (and `products` for levels above the product), write `itemsets`, `rules`, `rule_drift` and `copurchases`."""
     mine = settings.mine
     check_measure(mine.rank_by, schemas.rules_with(mine.measures))
     templates = templates_of(mine, mine.levels)
@@ -82,12 +83,18 @@ def run(io: StageIO, settings: Settings) -> None:
             "rules": tested.confident - backed.rows,
         },
         rule_drift=write_drift(io, mine, mine.levels),
+        **write_copurchases(io, settings, entries=population.lines),
     )
 
 
 def extra(settings: Settings) -> dict[str, str]:
     """What the tables depend on beside `[mine]`, for the fingerprint."""
-    return {"privacy.min_customers": str(settings.privacy.min_customers)}
+    ease = (
+        {"ease.max_items": str(settings.ease.max_items), "level": settings.report.level}
+        if settings.serve.recommendations
+        else {}
+    )
+    return {"privacy.min_customers": str(settings.privacy.min_customers), **ease}
 
 
 def rows_per_level(levels: Sequence[str]) -> dict[str, Column]:

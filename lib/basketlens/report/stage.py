@@ -16,12 +16,12 @@ from basketlens.report.page import Figures, Finding, PageData, Rule, RuleCounts,
 from basketlens.report.worth import Worth, worth_of
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
+from basketlens.measured import read_figures
 
 _PLOTTED: Final = 2000  # points; more are slow to draw and hide each other
 _SHORT: Final = 15  # rows of the page's short tables
 _NOTED: Final = 10  # associations in the run's summary
 _COUNTED: Final = ("lines", "products", "items", "itemsets", "rules", "links", "link_stats")
-_FIGURES: Final = 100_000  # of the evaluation: some hundreds a seed
 _LARGEST_PRIOR: Final = 1e9  # baskets; attention alone is an endless one
 _REASONS: Final = 100  # distinct reject reasons; the clean stage knows about a dozen
 
@@ -54,9 +54,7 @@ def _measured(io: StageIO, settings: Settings) -> list[Row]:
     is_ours = "projections" not in read and io.has("projections") and io.has("evaluation")
     if "evaluation" not in read and not is_ours:
         return []
-    measured = io.read("evaluation").filter(F.col(c.TASK).rlike("^(baskets|pairs)"))  # not of labels
-    frame = io.to_driver(measured, limit=_FIGURES, what="figures", doing="reading which method won")
-    return [Row(*row) for row in frame.itertuples(index=False, name=None)]
+    return read_figures(io)
 
 
 def _write_associations(io: StageIO, settings: Settings, order: Strength) -> None:
