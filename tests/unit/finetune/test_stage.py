@@ -77,9 +77,18 @@ def rows_of(io, name):
 def test_tables_do_not_depend_on_how_the_input_is_cut(spark, trained, tmp_path):
     other = given(spark, tmp_path, partitions=5)
     finetune(other)
-    for name in ("projections", "evaluation"):
+    for name in ("projections", "basket_projections", "evaluation"):
         assert rows_of(other, name) == rows_of(trained, name)
     assert len(rows_of(trained, "projections")) == 48
+
+
+def test_attention_of_baskets_is_kept_where_it_is_measured(trained):
+    of_pairs, of_baskets = (
+        trained.read(name).orderBy("item_id").collect() for name in ("projections", "basket_projections")
+    )
+    assert [r.item_id for r in of_baskets] == [r.item_id for r in of_pairs]
+    assert all(len(r.query) == len(r.key) == 8 for r in of_baskets)
+    assert of_baskets != of_pairs
 
 
 def test_link_computes_the_attention_that_was_trained(trained):
@@ -130,7 +139,7 @@ def test_baskets_are_drawn_by_their_ids(spark, tmp_path):
     finetune(io, "finetune.max_baskets=1000", "finetune.evaluate.enabled=false")
     assert io.figures["baskets_found"] == 1500
     assert 900 < io.figures["baskets"] < 1100
-    assert "evaluation" not in io.written
+    assert not {"evaluation", "basket_projections"} & set(io.written)
 
 
 def test_a_training_goes_on_from_its_checkpoint_and_refuses_another_s(spark, trained, tmp_path):
