@@ -148,9 +148,8 @@ IS_SUSPECT: Final = "is_suspect"  # boolean, the given category is probably wron
 
 # copurchases and recommendations
 PLACE: Final = "place"  # int, 0, 1, ... in order of item_id: what `others` calls an item
-BASKETS: Final = "baskets"  # long, baskets that hold the item
-OTHERS: Final = "others"  # array<int>, ascending places above the item's own that it was bought with
-TOGETHER: Final = "together"  # array<int>, baskets that hold the item and each of `others`
+OTHERS: Final = "others"  # array<int>, ascending places from the item's own on that it was bought with
+TOGETHER: Final = "together"  # array<long>, 1,024ths of baskets with the item and each of `others`, large ones weighing less
 IS_REPEAT: Final = "is_repeat"  # boolean, the customer has bought the item in another basket
 
 # associations and cross-sell

@@ -115,7 +115,9 @@ def solve_ease(gram: npt.NDArray[np.float64], *, ridge: float) -> npt.NDArray[np
             f"The Gram matrix of {len(gram):,} items cannot be inverted with a ridge of {ridge:g}.\n"
             "  Raise ease.ridge; 6 baskets is usual."
         )
-    weights: npt.NDArray[np.float32] = inverse.T.astype(np.float32, order="C")  # what LAPACK filled is the upper triangle here
+    weights: npt.NDArray[np.float32] = inverse.T.astype(
+        np.float32, order="C"
+    )  # what LAPACK filled is the upper triangle here
     for i in range(len(weights)):
         weights[i + 1 :, i] = weights[i, i + 1 :]
     weights /= -weights.diagonal()

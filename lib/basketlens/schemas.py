@@ -237,8 +237,7 @@ CROSS_SELL: Final = _contract(
 )
 
 COPURCHASES: Final = _contract(
-    (c.ITEM_ID, _STRING), (c.PLACE, _INT), (c.BASKETS, _LONG),
-    (c.OTHERS, T.ArrayType(_INT)), (c.TOGETHER, T.ArrayType(_INT)),
+    (c.ITEM_ID, _STRING), (c.PLACE, _INT), (c.OTHERS, T.ArrayType(_INT)), (c.TOGETHER, T.ArrayType(_LONG))
 )  # fmt: skip
 
 OPEN_BASKETS: Final = _contract((c.BASKET_ID, _STRING), (c.PRODUCT_ID, _STRING), (c.CUSTOMER_KEY, _STRING))

@@ -135,9 +135,10 @@ def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFram
 
 def _winners(io: StageIO) -> dict[str, Any]:
     """For each task the best method on validation, and the best one that the job can serve."""
-    from basketlens.winning import read_winners  # scipy on the driver, for this alone
+    from basketlens.evaluate.winners import winners  # scipy on the driver, for this alone
+    from basketlens.measured import read_figures
 
-    won = read_winners(io) or {}
+    won = winners(read_figures(io))
     return {task: {"best": of.best, "used": of.usable, **of.parameters} for task, of in won.items()}
 
 

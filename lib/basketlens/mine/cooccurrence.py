@@ -1,10 +1,11 @@
 """How many baskets hold each pair of items: X'X on one block of baskets."""
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, triu
 
 from basketlens.mine.blocks import Block
 
@@ -51,3 +52,35 @@ def pair_counts(block: Block, *, n_items: int, min_count: int, products: int = _
     if not found:
         return PairCounts(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
     return PairCounts(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+class WeightedCells:
+    """The upper triangle of X'DX with its diagonal, added up block by block; D weighs the baskets.
+
+    Slices of items hold at most 2^24 cells each while a block is added; what is kept takes 12 bytes for each pair that occurs.
+    """
+
+    def __init__(self, n_items: int) -> None:
+        self._n = n_items
+        self._step = max(1, _PRODUCTS // max(1, n_items))
+        self._totals = [
+            csr_array((min(self._step, n_items - low), n_items), dtype=np.int64)
+            for low in range(0, n_items, self._step)
+        ]
+
+    def add(self, block: Block, weights: NDArray[np.int64]) -> None:
+        """Add baskets (b,) with their weights (b,): whole numbers, so that the order of blocks changes nothing."""
+        sizes = np.diff(block.starts)
+        x = csr_array(
+            (np.ones(len(block.codes), np.int64), block.codes, block.starts), shape=(len(sizes), self._n)
+        )
+        weighted = csr_array((np.repeat(weights, sizes), block.codes, block.starts), shape=x.shape).T.tocsr()
+        for number, total in enumerate(self._totals):
+            low = number * self._step
+            self._totals[number] = total + triu(weighted[low : low + self._step] @ x, k=low, format="csr")
+
+    def slices(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+        """Rows a <= columns b, and the sums, slice by slice."""
+        for number, total in enumerate(self._totals):
+            cells = total.tocoo()
+            yield cells.row.astype(np.int64) + number * self._step, cells.col.astype(np.int64), cells.data

@@ -1,8 +1,9 @@
-"""The Gram matrix X'X of the most purchased items, exact to the last pair, from the baskets that are mined."""
+"""The Gram matrix that EASE is solved from, exact to the last pair, from the baskets that are mined."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +16,7 @@ from basketlens.mine.pairs import PAIRS, A, B, partitions_for
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
 
-_PARTNERS: Final = "partners"  # array<struct<others int, together int>>, ascending
+_PARTNERS: Final = "partners"  # array<struct<others int, together long>>, ascending
 
 
 def write_copurchases(io: StageIO, settings: Settings, *, entries: int) -> dict[str, Any]:
@@ -41,66 +42,54 @@ def write_copurchases(io: StageIO, settings: Settings, *, entries: int) -> dict[
     if top.empty:
         return {}
     partitions = partitions_for(entries, cores=io.cores, wanted=mine.partitions)
-    pairs = all_pairs(baskets.select(level).coalesce(partitions), pa.array(top[c.ITEM_ID], pa.string()))
+    cells = gram_cells(baskets.select(level).coalesce(partitions), pa.array(top[c.ITEM_ID], pa.string()))
     top[c.PLACE] = top.index
-    items = pairs.sparkSession.createDataFrame(top, f"{c.ITEM_ID} string, {c.BASKETS} long, {c.PLACE} int")
-    io.write("copurchases", gram_rows(items, pairs), doing="counting all pairs of the most purchased items")
+    items = baskets.sparkSession.createDataFrame(top, f"{c.ITEM_ID} string, {c.PLACE} int")
+    io.write("copurchases", gram_rows(items, cells), doing="counting all pairs of the most purchased items")
     return {"copurchases": {"items": len(top)}}
 
 
 def most_purchased(sold: DataFrame, *, items: int) -> DataFrame:
-    """item_id and baskets of the `items` items that most baskets hold; ties go to the smaller id."""
-    counted = sold.groupBy(c.ITEM_ID).agg(F.count("*").alias(c.BASKETS))
-    return counted.orderBy(F.col(c.BASKETS).desc(), c.ITEM_ID).limit(items)
+    """item_id of the `items` items that most baskets hold; ties go to the smaller id."""
+    counted = sold.groupBy(c.ITEM_ID).agg(F.count("*").alias(c.COUNT))
+    return counted.orderBy(F.col(c.COUNT).desc(), c.ITEM_ID).limit(items).select(c.ITEM_ID)
 
 
-def all_pairs(baskets: DataFrame, ids: pa.Array) -> DataFrame:
-    """Baskets that hold both, of every pair of these items that occurs.
+def gram_cells(baskets: DataFrame, ids: pa.Array) -> DataFrame:
+    """Cells a <= b of X'DX that are not 0, D being what each basket weighs by `ease.basket_weights`.
 
-    Each task holds the pairs of its baskets, 12 bytes each and as many again while it adds a block: up to half the square
-    of the items.
+    A task holds the cells of its baskets, 12 bytes each, up to half the square of the items.
 
     Args:
-        baskets: one column, array of distinct item ids.
+        baskets: one column, array of distinct item ids; the items that are not among `ids` count in a basket's size.
         ids: of the items; an item's place here is its code.
 
     Returns:
-        a < b (int codes) and count (long), each pair once.
+        a, b (int codes) and count (long, 1,024ths of baskets), each cell once.
     """
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from scipy.sparse import csr_array
+        from basketlens.ease import basket_weights
+        from basketlens.mine.cooccurrence import WeightedCells
 
-        from basketlens.mine.cooccurrence import pair_counts
-
-        n = len(ids)
-        total = csr_array((n, n), dtype="int32")
-        for lists in gathered_lists(batches, entries=BLOCK_ENTRIES // 8):
-            block = coded_block(pa.chunked_array(lists).combine_chunks(), ids)
-            found = pair_counts(block, n_items=n, min_count=1)
-            total += csr_array((found.baskets.astype("int32"), (found.a, found.b)), shape=(n, n))
-        cells = total.tocoo()
-        yield from to_batches(
-            a=cells.row.astype("int32"), b=cells.col.astype("int32"), count=cells.data.astype("int64")
-        )
+        cells = WeightedCells(len(ids))
+        for gathered in gathered_lists(batches, entries=BLOCK_ENTRIES // 8):
+            lists = pa.chunked_array(gathered).combine_chunks()
+            cells.add(coded_block(lists, ids), basket_weights(lists.value_lengths().to_numpy()))
+        for a, b, weight in cells.slices():
+            yield from to_batches(a=a.astype(np.int32), b=b.astype(np.int32), count=weight)
 
     return baskets.mapInArrow(count, PAIRS).groupBy(A, B).agg(F.sum(c.COUNT).alias(c.COUNT))
 
 
-def gram_rows(items: DataFrame, pairs: DataFrame) -> DataFrame:
-    """One row an item: its place and baskets, and the items of higher places that it was bought with.
+def gram_rows(items: DataFrame, cells: DataFrame) -> DataFrame:
+    """One row an item: its place, and the items from there on that it was bought with, itself the first.
 
     Args:
-        items: item_id, baskets, place.
-        pairs: of `all_pairs`, codes being places.
+        items: item_id, place.
+        cells: of `gram_cells`, codes being places.
     """
-    partner = F.struct(F.col(B).alias(c.OTHERS), F.col(c.COUNT).cast("int").alias(c.TOGETHER))
-    rows = pairs.groupBy(F.col(A).alias(c.PLACE)).agg(F.sort_array(F.collect_list(partner)).alias(_PARTNERS))
-    joined = items.join(rows, c.PLACE, "left")
-    none = F.array().cast("array<int>")
-    return joined.select(
-        c.ITEM_ID,
-        c.PLACE,
-        c.BASKETS,
-        *(F.coalesce(F.col(f"{_PARTNERS}.{name}"), none).alias(name) for name in (c.OTHERS, c.TOGETHER)),
-    )
+    partner = F.struct(F.col(B).alias(c.OTHERS), F.col(c.COUNT).alias(c.TOGETHER))
+    rows = cells.groupBy(F.col(A).alias(c.PLACE)).agg(F.sort_array(F.collect_list(partner)).alias(_PARTNERS))
+    lists = (F.col(f"{_PARTNERS}.{name}").alias(name) for name in (c.OTHERS, c.TOGETHER))
+    return items.join(rows, c.PLACE).select(c.ITEM_ID, c.PLACE, *lists)

@@ -11,12 +11,12 @@ from basketlens.evaluate.rows import Row
 from basketlens.evaluate.tasks import PAIRS
 from basketlens.evaluate.winners import Strength, strength_of, winners
 from basketlens.masks import MASKS
+from basketlens.measured import read_figures
 from basketlens.report import evidence, figures, findings, rules
 from basketlens.report.page import Figures, Finding, PageData, Rule, RuleCounts, render
 from basketlens.report.worth import Worth, worth_of
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
-from basketlens.measured import read_figures
 
 _PLOTTED: Final = 2000  # points; more are slow to draw and hide each other
 _SHORT: Final = 15  # rows of the page's short tables

@@ -8,15 +8,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from basketlens import columns as c
-from basketlens.ease import solve_ease
+from basketlens.ease import WEIGHT_UNIT, solve_ease
 from basketlens.errors import InputError
 from basketlens.serve.fields import KEY_ID, WEIGHTS
 
 _PIECE: Final = 1 << 25  # bytes of weights that go to Spark in one piece
 
 
-def gram_of(copurchases: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """The symmetric Gram matrix (m, m) from rows in order of their places.
+def matrix_of(copurchases: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """The symmetric Gram matrix (m, m), in baskets, from rows in order of their places.
 
     Raises:
         InputError: places are not 0, 1, 2, ...: a table of somebody else's, or of two runs.
@@ -28,10 +28,10 @@ def gram_of(copurchases: pd.DataFrame) -> npt.NDArray[np.float64]:
             "  Next: run mine again, or mend the table named by tables.read.copurchases"
         )
     gram = np.zeros((m, m))
-    gram[np.diag_indices(m)] = copurchases[c.BASKETS]
     for place, others, together in zip(range(m), copurchases[c.OTHERS], copurchases[c.TOGETHER], strict=True):
         at = np.asarray(others, np.int64)
         gram[place, at] = gram[at, place] = together
+    gram /= WEIGHT_UNIT
     return gram
 
 
@@ -45,7 +45,7 @@ def weight_pieces(copurchases: pd.DataFrame, *, ridge: float) -> Iterator[pd.Dat
     if len(copurchases) < 2:  # noqa: PLR2004 - one item has no other
         return
     rows = copurchases.sort_values(c.PLACE, ignore_index=True)
-    weights = solve_ease(gram_of(rows), ridge=ridge).astype("<f4", copy=False)
+    weights = solve_ease(matrix_of(rows), ridge=ridge).astype("<f4", copy=False)
     step = max(1, _PIECE // weights[0].nbytes)
     for start in range(0, len(rows), step):
         piece = slice(start, start + step)

@@ -10,14 +10,14 @@ from basketlens import columns as c
 from basketlens.ease import require_memory as require_driver_memory
 from basketlens.errors import InputError
 from basketlens.evaluate.tasks import BASKETS
-from basketlens.evaluate.winners import Blend, blend_of
+from basketlens.evaluate.winners import Blend, blend_of, winners
+from basketlens.measured import read_figures
 from basketlens.serve.asked import DAY, latest_of, open_of, shopping_of, with_history
 from basketlens.serve.fields import NAME, Options
 from basketlens.serve.linear import weight_pieces
 from basketlens.serve.plan import CELLS, MIB, recommended, require_memory, rows_of_tasks, tasks_for
 from basketlens.settings import Settings
 from basketlens.stage_io import StageIO
-from basketlens.winning import read_winners
 
 EASE: Final = "ease"  # the method where nothing was measured
 
@@ -70,10 +70,11 @@ def _method(io: StageIO, settings: Settings) -> _Method:
     """The winner for baskets that can be served; without figures EASE, which needs no training."""
     read = settings.tables.read
     is_ours = "basket_projections" not in read and io.has("evaluation")
-    won = read_winners(io) if "evaluation" in read or is_ours else None
-    if won is None:
+    figures = read_figures(io) if "evaluation" in read or is_ours else []
+    if not figures:
         return _Method(EASE, Blend(1.0, settings.ease.ridge, 0.0, 0.0, float("inf"), 0.0))
-    return _Method(won[BASKETS].usable, blend_of(won[BASKETS]))
+    won = winners(figures)[BASKETS]
+    return _Method(won.usable, blend_of(won))
 
 
 def _is_there(io: StageIO, settings: Settings, table: str) -> bool:

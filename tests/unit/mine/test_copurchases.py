@@ -1,12 +1,15 @@
 """The Gram matrix of the most purchased items, against a loop."""
 
-from itertools import combinations
+import math
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
 
 from basketlens import schemas
-from basketlens.mine import stage
+from basketlens.mine.baskets import items_per_basket
+from basketlens.mine.copurchases import write_copurchases
+from basketlens.mine.facts import with_facts
 from tests.builders import table
 from tests.unit.mine.local_io import LocalIO, settings_in
 
@@ -20,38 +23,35 @@ def mined(spark, folder, baskets, *changed, partitions=1, cores=2):
     rows = [{"basket_id": f"b{b}", "product_id": f"i{i}"} for b, items in enumerate(baskets) for i in items]
     lines = table(spark, schemas.LINES, *rows).repartition(partitions)
     settings = settings_in(
-        folder, 'mine.levels=["product"]', 'report.level="product"', 'link.level="product"', "mine.min_count=30",
-        "privacy.min_customers=0", *changed,
+        folder, 'mine.levels=["product"]', 'report.level="product"', 'link.level="product"', *changed,
     )  # fmt: skip
     io = LocalIO(spark, settings, {"lines": lines}, cores=cores)
-    stage.run(io, settings)
+    grouped = items_per_basket(with_facts(lines, stratify=""), None, ["product"], stratify="")
+    io.write("baskets", grouped, doing="grouping lines into baskets")
+    io.note(**write_copurchases(io, settings, entries=len(rows)))
     return io
 
 
 def gram(io):
-    """item ids -> baskets that hold both, from the table."""
+    """item ids -> weight of the baskets that hold both, from the table."""
     rows = sorted(io.read("copurchases").collect(), key=lambda r: r.place)
     assert [r.place for r in rows] == list(range(len(rows)))
     ids = [r.item_id for r in rows]
     assert ids == sorted(ids)
-    found = {(r.item_id, r.item_id): r.baskets for r in rows}
-    found |= {
-        (r.item_id, ids[o]): n for r in rows for o, n in zip(r.others, r.together, strict=True) if o > r.place
-    }
-    assert sum(len(r.others) for r in rows) + len(rows) == len(found)
-    return found
+    assert all(r.others == sorted(set(r.others)) and r.others[0] == r.place for r in rows)
+    return {(r.item_id, ids[o]): n for r in rows for o, n in zip(r.others, r.together, strict=True)}
 
 
 def looped(baskets, *, most, max_items=99):
-    """The same, counted one by one."""
+    """The same, added up one by one."""
     kept = [basket for basket in baskets if len(basket) <= max_items]
     n = {i: sum(i in b for b in kept) for b in kept for i in b}
     top = sorted(sorted(n, key=lambda i: (-n[i], i))[:most])
-    found = {(f"i{i}", f"i{i}"): n[i] for i in top}
-    for i, j in combinations(top, 2):
-        together = sum(i in b and j in b for b in kept)
-        if together:
-            found[f"i{i}", f"i{j}"] = together
+    found = {}
+    for i, j in combinations_with_replacement(top, 2):
+        weights = [round(1024 / math.sqrt(len(b))) for b in kept if i in b and j in b]
+        if weights:
+            found[f"i{i}", f"i{j}"] = sum(weights)
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from basketlens import schemas
-from basketlens.ease import EaseOptions, fit_ease
+from basketlens.ease import fit_ease, gram_of
 from basketlens.errors import InputError, LimitError
 from basketlens.evaluate.attending import basket_attention
 from basketlens.evaluate.counting import purchase_history
@@ -18,7 +18,6 @@ from basketlens.mine import stage as mine
 from basketlens.serve import stage
 from basketlens.serve.plan import require_memory, tasks_for
 from basketlens.settings_files import load_settings
-from basketlens.shopping import copurchases, purchases_of
 from tests.builders import table
 from tests.unit.evaluate.small import projections, shop
 from tests.unit.folder_io import FolderIO
@@ -130,7 +129,7 @@ def expected(b, *, ease, attention=0.0, history=0.0, half_life=math.inf, shrink=
 
 
 def solved(ridge):
-    return fit_ease(copurchases(BASKETS), purchases_of(BASKETS), EaseOptions(12, ridge))
+    return fit_ease(gram_of(BASKETS.held, max_items=12), ridge=ridge)
 
 
 def check(rows, scores):

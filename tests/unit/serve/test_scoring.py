@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from basketlens.ease import EaseOptions, fit_ease
+from basketlens.ease import fit_ease, gram_of
 from basketlens.evaluate import models as m
 from basketlens.evaluate.candidates import Block
 from basketlens.evaluate.counting import purchase_history
@@ -17,27 +17,27 @@ from basketlens.serve.fields import ONE, Options
 from basketlens.serve.reading import Asked, Model
 from basketlens.serve.scoring import best_items, pages, parts_of
 from basketlens.serve.sentences import Reason, sentence
-from basketlens.shopping import Baskets, copurchases, purchases_of
+from basketlens.shopping import Baskets
 from tests.unit.evaluate.small import projections, shop
 
 OF_HISTORY = {"half_life_weeks": 5.0}
 ALL_HISTORY = {"history": 2.0, "history_shrink": 4.0, **OF_HISTORY}
 METHODS = [
-    ("ease", {"ridge": 50.0}),
+    ("ease", {"ridge": 6.0}),
     ("basket attention", {}),
     ("history", OF_HISTORY),
-    ("ease + attention", {"ridge": 50.0, "attention": 3.0}),
-    ("ease + history", {"ridge": 50.0, **ALL_HISTORY}),
-    ("ease + attention + history", {"ridge": 50.0, "attention": 3.0, **ALL_HISTORY}),
+    ("ease + attention", {"ridge": 6.0, "attention": 3.0}),
+    ("ease + history", {"ridge": 6.0, **ALL_HISTORY}),
+    ("ease + attention + history", {"ridge": 6.0, "attention": 3.0, **ALL_HISTORY}),
 ]
 
 
 def evaluated(method, parameters, models, queries):
     """Scores by the candidate of `evaluate` of this name and these parameters."""
     chosen = {
-        "ease": m.Candidate("ease", {"ridge": 50.0}, None),
+        "ease": m.Candidate("ease", {"ridge": 6.0}, None),
         "history": m.Candidate("history", OF_HISTORY, None),
-        "ease + history": m.Candidate("ease + history", {"ridge": 50.0, **ALL_HISTORY}, None),
+        "ease + history": m.Candidate("ease + history", {"ridge": 6.0, **ALL_HISTORY}, None),
     }
     every = [*m.alone(models), *m.in_pairs(models, chosen), *m.all_three(models, chosen)]
     [candidate] = [c for c in every if c.method == method and dict(c.parameters) == parameters]
@@ -51,7 +51,7 @@ def test_scores_are_those_that_were_evaluated(method, parameters, seed):
     train = Baskets(baskets.held[:1200], baskets.customers[:1200], baskets.days[:1200])
     later = slice(1200, 1300)
     queries = Queries(sparse.csr_array(baskets.held[later]), baskets.customers[later])
-    ease = {50.0: fit_ease(copurchases(train), purchases_of(train), EaseOptions(30, 50.0))}
+    ease = {6.0: fit_ease(gram_of(train.held, max_items=30), ridge=6.0)}
     end = int(train.days.max()) + 1
     history = purchase_history(train, customers=40, end=end, half_life_weeks=5.0)
     models = m.Models(None, m.Fitted(None, projections(seed, 60)), ease, {5.0: history})
@@ -59,7 +59,7 @@ def test_scores_are_those_that_were_evaluated(method, parameters, seed):
 
     bought, totals = history
     ids = pa.array(items.ids.tolist())
-    model = Model(ids, items.ids.tolist(), models.fitted.baskets, np.ones(60, bool), ease[50.0])
+    model = Model(ids, items.ids.tolist(), models.fitted.baskets, np.ones(60, bool), ease[6.0])
     asked = Asked(
         queries.visible, None, sparse.csr_array(bought[queries.customers].astype(np.float64)), None, totals[queries.customers]
     )  # fmt: skip
