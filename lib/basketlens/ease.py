@@ -11,6 +11,7 @@ from basketlens.errors import InputError, LimitError
 
 WEIGHT_UNIT: Final = 1024  # of `basket_weights`, in one basket
 _BYTES_PER_CELL: Final = 8 + 4  # the Gram matrix, inverted where it lies, and the weights beside it
+_BYTES_READ: Final = 12  # half the matrix as rows of `copurchases`, twice while they are read
 
 
 class Ease(NamedTuple):
@@ -18,11 +19,6 @@ class Ease(NamedTuple):
 
     items: npt.NDArray[np.int64]  # (m,) numbers of the items, ascending
     weights: npt.NDArray[np.float32]  # (m, m), >= 0; nothing on the diagonal
-
-
-def memory_bytes(items: int) -> int:
-    """Bytes that `solve_ease` needs at its peak for so many items."""
-    return _BYTES_PER_CELL * items**2
 
 
 def require_memory(items: int, *, limit: int) -> None:
@@ -35,11 +31,13 @@ def require_memory(items: int, *, limit: int) -> None:
     Raises:
         LimitError: it would take more.
     """
-    if memory_bytes(items) > limit:
+    per_cell = _BYTES_PER_CELL + _BYTES_READ
+    needed = per_cell * items**2
+    if needed > limit:
         raise LimitError(
-            f"EASE of {items:,} items needs {memory_bytes(items) / 2**20:,.0f} MiB on the driver, and ease.memory_mib"
-            f" allows {limit / 2**20:,.0f}.\n"
-            f"  Next: --set ease.max_items={int((limit / _BYTES_PER_CELL) ** 0.5)} or fewer, or raise ease.memory_mib"
+            f"EASE of {items:,} items needs {needed / 2**20:,.0f} MiB on the driver, and ease.memory_mib allows"
+            f" {limit / 2**20:,.0f}.\n"
+            f"  Next: --set ease.max_items={int((limit / per_cell) ** 0.5)} or fewer, or raise ease.memory_mib"
         )
 
 
@@ -66,7 +64,7 @@ def gram_of(held: sparse.csr_array, *, max_items: int) -> Gram:
 
     Args:
         held: (b, n) baskets, 1 = holds the item.
-        max_items: most items that the model knows, 2 or more; it takes `memory_bytes` of them.
+        max_items: most items that the model knows, 2 or more; see `require_memory`.
 
     Raises:
         InputError: fewer than two items were ever sold.

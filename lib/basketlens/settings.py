@@ -137,7 +137,7 @@ class ReportSettings(_Section):
 class EaseSettings(_Section):
     """`[ease]`: the linear model of what a basket lacks."""
 
-    max_items: Annotated[int, Field(ge=2, le=50_000)]
+    max_items: Annotated[int, Field(ge=2, le=20_000)]
     ridge: Annotated[float, Field(gt=0, le=1_000_000)]
     memory_mib: Annotated[int, Field(ge=1, le=1_048_576)]
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from basketlens.ease import basket_weights, ease_scores, fit_ease, gram_of, memory_bytes, solve_ease
-from basketlens.errors import InputError
+from basketlens.ease import basket_weights, ease_scores, fit_ease, gram_of, require_memory, solve_ease
+from basketlens.errors import InputError, LimitError
 from tests.unit.evaluate.small import baskets_of, shop
 
 
@@ -54,7 +54,9 @@ def test_couples_find_each_other():
 
 
 def test_memory_is_known_beforehand():
-    assert memory_bytes(6000) == 12 * 6000**2
+    require_memory(6000, limit=24 * 6000**2)
+    with pytest.raises(LimitError, match=r"6,001 items needs 824 MiB.*\n.*ease.max_items=6000 or fewer"):
+        require_memory(6001, limit=24 * 6000**2)
 
 
 def test_a_basket_counts_by_one_over_the_root_of_its_items():

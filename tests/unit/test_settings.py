@@ -37,7 +37,7 @@ def test_set_takes_toml_values(text, value):
         pytest.param("mine.levels=[name]", ["mine.levels", "strings of a list want quotes"], id="unquoted-list"),
         pytest.param('mine.levels=["shelf"]', ["'shelf'", "'product', 'name', 'category' or 'department'"], id="choice"),
         pytest.param("link.scale=0", ["link.scale", '"1/sqrt(d)" or a number above 0'], id="scale"),
-        pytest.param("shop.name=x", ["'shop' does not exist", "clean, embed"], id="unknown-section"),
+        pytest.param("shop.name=x", ["'shop' does not exist", "clean, ease, embed"], id="unknown-section"),
         pytest.param("clean.columns.basket=x", ["clean.columns", "found basket", "basket_id"], id="unknown-column"),
         pytest.param("clean.columns.basket_id=", ["clean.columns.basket_id"], id="basket-is-needed"),
         pytest.param("clean.name_template={a", ["clean.name_template", "{column}"], id="template"),
