@@ -107,7 +107,7 @@ def cell(
     if way == NOTHING:
         return value
     of = estimate(mine - found[NOTHING][key].of(metric, of_class)[0], wanted, resamples=1000, seed=seed)
-    return f"{value}\n{of.value[0]:+.4f} [{of.low[0]:+.4f}, {of.high[0]:+.4f}]"
+    return f"{value} {of.value[0]:+.4f}\n[{of.low[0]:+.4f}, {of.high[0]:+.4f}]"
 
 
 if __name__ == "__main__":
