@@ -49,7 +49,7 @@ class Catalogue(NamedTuple):
         device, others = heads.mean.device, None
         with torch.no_grad():
             text = heads.whitened(torch.from_numpy(vectors).to(device))
-            if further:
+            if further and further.share:
                 of_others = heads.whitened(torch.from_numpy(further.vectors).to(device))
                 others = FurtherText(of_others, torch.from_numpy(further.at).to(device), further.share)
         return cls(text, key_pool(purchases, keys), options.residual_dropout, options.bias_dropout, others)

@@ -74,6 +74,7 @@ def training_pages(
         "items": len(items.ids), "items_sold": int((purchases > 0).sum()), "baskets": len(baskets.days),
         "steps": len(losses), "first_loss": losses[0].loss, "last_loss": losses[-1].loss, "device": device,
         "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()),
+        **more.facts(),
     }  # fmt: skip
     yield _heads_row(heads, facts)
     yield from _projected(items, heads)
