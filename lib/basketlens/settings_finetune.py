@@ -43,6 +43,23 @@ class BasketScheduleSettings(ScheduleSettings):
     hidden_high: _Share
 
 
+class AugmentSettings(Section):
+    """`[finetune.augment]`: what training sees beside the data."""
+
+    replace: _Share
+    drop: _Share
+    shuffle: _Share
+    variants: Annotated[int, Field(ge=1, le=100)]
+    share: _Share
+    synonyms: dict[str, str]
+    tail_baskets: Annotated[float, Field(ge=0, le=100)]
+    tail_low: Annotated[int, Field(ge=1, le=1_000_000)]
+    tail_high: Annotated[int, Field(ge=1, le=1_000_000)]
+    tail_partners: Annotated[int, Field(ge=1, le=100)]
+    tail_alike: Annotated[int, Field(ge=0, le=1000)]
+    tail_prior: Annotated[float, Field(ge=0, le=1_000_000)]
+
+
 class EvaluateSettings(Section):
     """`[finetune.evaluate]`: the table of what each method is worth."""
 
@@ -100,6 +117,7 @@ class FinetuneSettings(Section):
     heads: HeadSettings
     pairs: ScheduleSettings
     baskets: BasketScheduleSettings
+    augment: AugmentSettings
     evaluate: EvaluateSettings
     export: ExportSettings
     labels: LabelSettings

@@ -13,6 +13,7 @@ from torch.nn.functional import embedding_bag
 from basketlens.errors import InputError
 from basketlens.finetune.catalogue import Catalogue, Wanted
 from basketlens.finetune.checkpoint import Checkpoint
+from basketlens.finetune.further_names import FurtherNames
 from basketlens.finetune.heads import HeadOptions, Heads, new_heads
 from basketlens.finetune.loop import Progress, Schedule, train
 from basketlens.finetune.sampling import KeyOptions, Keys, Numbers, entries
@@ -41,6 +42,7 @@ def train_baskets(
     start: Heads | None = None,
     checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    further: FurtherNames | None = None,
 ) -> Heads:
     """Heads whose mean query over what a basket shows predicts what else is in it.
 
@@ -58,6 +60,7 @@ def train_baskets(
         start: heads of the same items and shape to begin with, left as they are; None: new ones.
         checkpoint: where to save, and to go on from.
         on_step: told after every step.
+        further: other names of the items, that steps read now and then; held-out loss never does.
 
     Raises:
         InputError: no basket has two items, or too few baskets, or a training that diverges.
@@ -73,7 +76,7 @@ def train_baskets(
     if start is not None:
         heads.load_state_dict(start.state_dict())
     heads = heads.to(device)
-    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads)
+    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads, further)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         chosen = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)

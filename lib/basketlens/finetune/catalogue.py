@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from basketlens.finetune.further_names import FurtherNames, FurtherText
 from basketlens.finetune.heads import HeadOptions, Heads
 from basketlens.finetune.loss import row_loss
 from basketlens.finetune.sampling import KeyOptions, KeyPool, Keys, Numbers, draw_keys, key_pool, places
@@ -32,6 +33,7 @@ class Catalogue(NamedTuple):
     pool: KeyPool  # items that were bought
     residual_dropout: float  # 0..1
     bias_dropout: float  # 0..1
+    further: FurtherText | None = None  # other names, read by chance in a step
 
     @classmethod
     def of(
@@ -41,11 +43,16 @@ class Catalogue(NamedTuple):
         purchases: Numbers,
         keys: KeyOptions,
         options: HeadOptions,
+        further: FurtherNames | None = None,
     ) -> Self:
-        """The catalogue of items with these name vectors (n, d) and training purchases (n,)."""
+        """The catalogue of items with these name vectors (n, d) and training purchases (n,), and further names."""
+        device, others = heads.mean.device, None
         with torch.no_grad():
-            text = heads.whitened(torch.from_numpy(vectors).to(heads.mean.device))
-        return cls(text, key_pool(purchases, keys), options.residual_dropout, options.bias_dropout)
+            text = heads.whitened(torch.from_numpy(vectors).to(device))
+            if further and further.share:
+                of_others = heads.whitened(torch.from_numpy(further.vectors).to(device))
+                others = FurtherText(of_others, torch.from_numpy(further.at).to(device), further.share)
+        return cls(text, key_pool(purchases, keys), options.residual_dropout, options.bias_dropout, others)
 
     def all_keys(self) -> Keys:
         """All keys, none of them sampled."""
@@ -59,14 +66,14 @@ class Catalogue(NamedTuple):
     def queries(self, heads: Heads, items: Numbers, draw: np.random.Generator | None) -> Tensor:
         """Queries (r, w) of items, residuals dropped at random where a generator is given."""
         at = self._here(items)
-        return heads.queries(self.text[at], at, self._shown(heads, at, self.residual_dropout, draw))
+        return heads.queries(self._text(at, draw), at, self._shown(heads, at, self.residual_dropout, draw))
 
     def loss(
         self, heads: Heads, queries: Tensor, keys: Keys, wanted: Wanted, draw: np.random.Generator | None
     ) -> Tensor:
         """The loss (`row_loss`) of queries (r, w) against the keys; residuals and biases dropped as in `queries`."""
         at = self._here(keys.items)
-        text = self.text[at]
+        text = self._text(at, draw)
         vectors = heads.keys(text, at, self._shown(heads, at, self.residual_dropout, draw))
         bias = heads.bias(text, at, self._shown(heads, at, self.bias_dropout, draw))
         scores = (queries @ vectors.T + bias).float()  # (r, k)
@@ -83,6 +90,11 @@ class Catalogue(NamedTuple):
     def rows_at_once(self) -> int:
         """Rows whose scores against all keys fit the memory that is meant for them."""
         return max(1, _CELLS // max(len(self.pool.always) + len(self.pool.rest), 1))
+
+    def _text(self, at: Tensor, draw: np.random.Generator | None) -> Tensor:
+        """Whitened vectors (r, d) of items; where a generator is given, some by further names."""
+        text = self.text[at]
+        return self.further.read(text, at, draw) if self.further and draw else text
 
     def _shown(self, heads: Heads, at: Tensor, dropout: float, draw: np.random.Generator | None) -> Tensor:
         """1 for items of which what is learned takes part, else 0."""

@@ -1,19 +1,26 @@
 """Settings of `[finetune]` as the options of what is trained; on executors, for it imports torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from basketlens.evaluate.evaluation import EvaluateOptions
+from basketlens.finetune.augmenting import AugmentOptions
 from basketlens.finetune.basket_training import BasketOptions
 from basketlens.finetune.heads import HeadOptions
 from basketlens.finetune.loop import Schedule
+from basketlens.finetune.name_variants import NameOptions, words_of
 from basketlens.finetune.pair_training import PairOptions
 from basketlens.finetune.sampling import KeyOptions
+from basketlens.finetune.tail_baskets import TailOptions
 from basketlens.finetune.training import TrainingOptions
-from basketlens.settings_finetune import FinetuneSettings, ScheduleSettings
+from basketlens.settings import EmbedSettings
+from basketlens.settings_finetune import AugmentSettings, FinetuneSettings, ScheduleSettings
 
 
-def training_options(of: FinetuneSettings) -> TrainingOptions:
-    """All options of a training task."""
+def training_options(
+    of: FinetuneSettings, embed: EmbedSettings, abbreviations: Mapping[str, str]
+) -> TrainingOptions:
+    """All options of a training task; further names are made with these abbreviations, and read by `embed`."""
     heads = HeadOptions(
         of.heads.width, of.heads.bias_width, of.heads.initial_scale, of.heads.min_purchases,
         of.heads.residual_dropout,
@@ -25,6 +32,8 @@ def training_options(of: FinetuneSettings) -> TrainingOptions:
         BasketOptions(
             heads, keys, _schedule(of.baskets), of.baskets.hidden_low, of.baskets.hidden_high, held_out_rows=0
         ),
+        _augment(of.augment, abbreviations),
+        embed,
         EvaluateOptions(
             of.evaluate.new_items, of.evaluate.max_queries, of.evaluate.resamples, of.evaluate.ease_max_items
         ),
@@ -32,8 +41,21 @@ def training_options(of: FinetuneSettings) -> TrainingOptions:
         of.evaluate.test,
         Path(of.checkpoints) if of.checkpoints else None,
         of.checkpoint_every,
-        {name: str(value) for name, value in of.model_dump(include={"heads", "pairs", "baskets"}).items()},
+        {
+            name: str(value)
+            for name, value in of.model_dump(include={"heads", "pairs", "baskets", "augment"}).items()
+        },
         keeps_baskets=of.evaluate.enabled,  # without figures nothing says that they should be used
+    )
+
+
+def _augment(of: AugmentSettings, abbreviations: Mapping[str, str]) -> AugmentOptions:
+    return AugmentOptions(
+        NameOptions(of.variants, of.replace, of.drop, of.shuffle, words_of(abbreviations, of.synonyms)),
+        of.share,
+        TailOptions(
+            of.tail_baskets, of.tail_low, of.tail_high, of.tail_partners, of.tail_alike, of.tail_prior
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from basketlens.errors import InputError
 from basketlens.finetune.catalogue import Catalogue, Wanted
 from basketlens.finetune.checkpoint import Checkpoint
+from basketlens.finetune.further_names import FurtherNames
 from basketlens.finetune.heads import HeadOptions, Heads, new_heads
 from basketlens.finetune.loop import Progress, Schedule, train
 from basketlens.finetune.sampling import KeyOptions, Keys, Numbers, entries
@@ -37,6 +38,7 @@ def train_pairs(
     held_out: sparse.csr_array | None = None,
     checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    further: FurtherNames | None = None,
 ) -> Heads:
     """Heads whose softmax over the catalogue is the share n_ij / sum_j n_ij of item i's co-purchases.
 
@@ -53,6 +55,7 @@ def train_pairs(
         held_out: (n, n) counts of later baskets, to stop by.
         checkpoint: where to save, and to go on from.
         on_step: told after every step.
+        further: other names of the items, that steps read now and then; held-out loss never does.
 
     Raises:
         InputError: no two items were bought together, or too few baskets, or a training that diverges.
@@ -65,7 +68,7 @@ def train_pairs(
             "  Wanted: baskets of two items or more\n  Next: more weeks of receipts, or finetune.enabled=false"
         )
     heads = new_heads(vectors, purchases, options.heads, seed=seed).to(device)
-    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads)
+    catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads, further)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         at = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)

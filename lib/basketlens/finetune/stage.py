@@ -105,12 +105,15 @@ def extra(settings: Settings) -> dict[str, str]:
     """The settings of other stages that the training depends on, where there is one."""
     if not settings.finetune.enabled:
         return {}
-    return {"level": settings.link.level, "max_basket_items": str(settings.mine.max_basket_items)}
+    found = {"level": settings.link.level, "max_basket_items": str(settings.mine.max_basket_items)}
+    if settings.finetune.augment.replace:
+        found["abbreviations"] = str(sorted(settings.clean.abbreviations.items()))
+    return found
 
 
 def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
     device = settings.finetune.device
-    finetune = settings.finetune
+    finetune, embed, abbreviations = settings.finetune, settings.embed, settings.clean.abbreviations
 
     def train(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from basketlens.finetune.options import training_options  # torch lives on executors only
@@ -128,7 +131,8 @@ def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFram
             yield first
             yield from batches
 
-        yield from training_pages(whole(), task, training_options(finetune), device=where)
+        options = training_options(finetune, embed, abbreviations)
+        yield from training_pages(whole(), task, options, device=where)
 
     return map_on_device(rows, train, TRAINED_ROWS, wanted=device)
 

@@ -16,13 +16,16 @@ from basketlens import columns as c
 from basketlens.evaluate.evaluation import EvaluateOptions, Fit, evaluate
 from basketlens.evaluate.models import Fitted
 from basketlens.evaluate.split import Cuts
+from basketlens.finetune.augmenting import AugmentOptions, augmented
 from basketlens.finetune.basket_training import BasketOptions, train_baskets
 from basketlens.finetune.checkpoint import Checkpoint, digest_of
+from basketlens.finetune.encoding import NameEncoder
 from basketlens.finetune.fields import FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
 from basketlens.finetune.heads import Heads, projections
 from basketlens.finetune.loop import Progress
 from basketlens.finetune.pair_training import PairOptions, train_pairs
 from basketlens.finetune.reading import read_shopping
+from basketlens.settings import EmbedSettings
 from basketlens.shopping import Baskets, Items, copurchases, purchases_of
 
 _PAGE = 4096  # rows of an Arrow batch given back
@@ -33,6 +36,8 @@ class TrainingOptions(NamedTuple):
 
     pairs: PairOptions
     baskets: BasketOptions
+    augment: AugmentOptions
+    embed: EmbedSettings  # the encoder that reads further names
     evaluate: EvaluateOptions
     validation: float  # share of the days
     test: float
@@ -57,22 +62,27 @@ def training_pages(
         return
     losses: list[Progress] = []
     purchases = purchases_of(baskets)
+    more = augmented(
+        items, baskets.held, copurchases(baskets), purchases, options.augment,
+        lambda: NameEncoder.load(options.embed), seed=task.seed,
+    )  # fmt: skip
     heads = train_pairs(
-        items.vectors, copurchases(baskets), purchases, options.pairs,
-        seed=task.seed, device=device, on_step=losses.append,
-        checkpoint=_checkpoint(options, "pairs", task.seed, items.vectors, baskets.held.indices, baskets.held.indptr),
+        items.vectors, more.counts, purchases, options.pairs,
+        seed=task.seed, device=device, on_step=losses.append, further=more.further,
+        checkpoint=_checkpoint(options, "pairs", task.seed, items.vectors, *more.data()),
     )  # fmt: skip
     facts = {
         "items": len(items.ids), "items_sold": int((purchases > 0).sum()), "baskets": len(baskets.days),
         "steps": len(losses), "first_loss": losses[0].loss, "last_loss": losses[-1].loss, "device": device,
         "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()),
+        **more.facts(),
     }  # fmt: skip
     yield _heads_row(heads, facts)
     yield from _projected(items, heads, table="projections")
     if options.keeps_baskets:
         of_baskets = train_baskets(
-            items.vectors, baskets.held, purchases, options.baskets, seed=task.seed, device=device,
-            checkpoint=_checkpoint(options, "baskets", task.seed, items.vectors, baskets.held.indices, baskets.held.indptr),
+            items.vectors, more.held, purchases, options.baskets, seed=task.seed, device=device, further=more.further,
+            checkpoint=_checkpoint(options, "baskets", task.seed, items.vectors, *more.data()),
         )  # fmt: skip
         yield from _projected(items, of_baskets, table="basket_projections")
 
@@ -101,8 +111,8 @@ def _checkpoint(options: TrainingOptions, name: str, seed: int, *data: npt.NDArr
     )
 
 
-def fit_by(options: TrainingOptions, device: str) -> Fit:
-    """What `evaluate` trains with."""
+def fit_by(options: TrainingOptions, device: str, items: Items) -> Fit:
+    """What `evaluate` trains with, of items whose vectors it gives."""
 
     def fit(
         vectors: npt.NDArray[np.float32],
@@ -113,14 +123,18 @@ def fit_by(options: TrainingOptions, device: str) -> Fit:
         seed: int,
     ) -> Fitted:
         del is_new  # they are known by their purchases of 0
-        data = (vectors, train.held.indices, train.held.indptr)
+        more = augmented(
+            items._replace(vectors=vectors), train.held, counts, purchases, options.augment,
+            lambda: NameEncoder.load(options.embed), seed=seed,
+        )  # fmt: skip
+        data = (vectors, *more.data())
         of_pairs = train_pairs(
-            vectors, counts, purchases, options.pairs,
-            seed=seed, device=device, checkpoint=_checkpoint(options, "pairs", seed, *data),
+            vectors, more.counts, purchases, options.pairs,
+            seed=seed, device=device, further=more.further, checkpoint=_checkpoint(options, "pairs", seed, *data),
         )  # fmt: skip
         of_baskets = train_baskets(
-            vectors, train.held, purchases, options.baskets,
-            seed=seed, device=device, checkpoint=_checkpoint(options, "baskets", seed, *data),
+            vectors, more.held, purchases, options.baskets,
+            seed=seed, device=device, further=more.further, checkpoint=_checkpoint(options, "baskets", seed, *data),
         )  # fmt: skip
         return Fitted(projections(of_pairs, vectors), projections(of_baskets, vectors))
 
@@ -135,7 +149,7 @@ def _evaluated(
     items = Items(items.ids[sold], items.vectors[sold], items.names[sold])
     baskets = baskets._replace(held=sparse.csr_array(baskets.held[:, sold]))
     cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
-    rows = evaluate(items, baskets, cuts, fit_by(options, device), options.evaluate, seed)
+    rows = evaluate(items, baskets, cuts, fit_by(options, device, items), options.evaluate, seed)
     names = (c.METHOD, c.TASK, c.METRIC, c.CLASS, c.SEED, c.VALUE, c.LOW, c.HIGH)
     return _rows("evaluation", len(rows), dict(zip(names, zip(*rows, strict=True), strict=True)))
 
