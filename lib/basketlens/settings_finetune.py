@@ -43,6 +43,19 @@ class BasketScheduleSettings(ScheduleSettings):
     hidden_high: _Share
 
 
+class EncoderSettings(ScheduleSettings):
+    """`[finetune.encoder]`: training through the encoder."""
+
+    start: Literal["pretrained", "scratch"]
+    heads_learning_rate: Annotated[float, Field(gt=0, le=1)]
+    encoded_keys: Annotated[int, Field(ge=0, le=65536)]
+    residual_dropout: _Share
+    check_every: _Steps
+    patience: Annotated[int, Field(ge=1, le=1000)]
+    held_out: Annotated[float, Field(gt=0, lt=0.5)]
+    held_out_rows: Annotated[int, Field(ge=100, le=1_000_000)]
+
+
 class EvaluateSettings(Section):
     """`[finetune.evaluate]`: the table of what each method is worth."""
 
@@ -94,12 +107,14 @@ class FinetuneSettings(Section):
     enabled: bool
     device: Literal["auto", "cpu", "cuda"]
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    scope: Literal["heads", "encoder"]
     checkpoints: str
     checkpoint_every: _Steps
     max_baskets: Annotated[int, Field(ge=1000, le=100_000_000)]
     heads: HeadSettings
     pairs: ScheduleSettings
     baskets: BasketScheduleSettings
+    encoder: EncoderSettings
     evaluate: EvaluateSettings
     export: ExportSettings
     labels: LabelSettings

@@ -8,11 +8,11 @@ from scipy import sparse
 from basketlens.evaluate.evaluation import evaluate
 from basketlens.evaluate.rows import Row
 from basketlens.evaluate.split import Cuts
-from basketlens.settings_finetune import FinetuneSettings
+from basketlens.settings import Settings
 from basketlens.shopping import Baskets, Items
 
 
-def of_seed(root: str, seed: int, days: tuple[int, int], settings: FinetuneSettings) -> list[Row]:
+def of_seed(root: str, seed: int, days: tuple[int, int], settings: Settings) -> list[Row]:
     """The table of one seed, in a process of its own."""
     import torch
 
@@ -22,8 +22,8 @@ def of_seed(root: str, seed: int, days: tuple[int, int], settings: FinetuneSetti
     torch.set_num_threads(1)
     items, baskets = shop_of(root)
     cuts = Cuts.before_end(baskets.days, validation_days=days[0], test_days=days[1])
-    options = training_options(settings)
-    return evaluate(items, baskets, cuts, fit_by(options, "cpu"), options.evaluate, seed)
+    options = training_options(settings.finetune, settings.embed)
+    return evaluate(items, baskets, cuts, fit_by(options, "cpu", items), options.evaluate, seed)
 
 
 def shop_of(root: str) -> tuple[Items, Baskets]:

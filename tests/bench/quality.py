@@ -66,7 +66,7 @@ def main() -> int:
     if args.measured:
         return int(not show_all(rows_of(args.root)))
     began, rows = time.monotonic(), []
-    settings = load_settings("base", [], {}).finetune  # once: all seeds by the same
+    settings = load_settings("base", [], {})  # once: all seeds by the same
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
         days = (args.validation_days, args.test_days)
         running = {pool.submit(of_seed, args.root, seed, days, settings): seed for seed in range(args.seeds)}

@@ -25,6 +25,13 @@ class Wanted(NamedTuple):
     weights: npt.NDArray[np.float32]  # (r,)
 
 
+class Fresh(NamedTuple):
+    """Vectors of some items that a step has made anew, with gradients."""
+
+    text: Tensor  # (m, d) whitened
+    place: Tensor  # (n,) int64 of each item in `text`, or -1
+
+
 class Catalogue(NamedTuple):
     """n items on the training's device."""
 
@@ -32,6 +39,7 @@ class Catalogue(NamedTuple):
     pool: KeyPool  # items that were bought
     residual_dropout: float  # 0..1
     bias_dropout: float  # 0..1
+    fresh: Fresh | None = None  # stand before `text` where they are
 
     @classmethod
     def of(
@@ -59,14 +67,14 @@ class Catalogue(NamedTuple):
     def queries(self, heads: Heads, items: Numbers, draw: np.random.Generator | None) -> Tensor:
         """Queries (r, w) of items, residuals dropped at random where a generator is given."""
         at = self._here(items)
-        return heads.queries(self.text[at], at, self._shown(heads, at, self.residual_dropout, draw))
+        return heads.queries(self._text(at), at, self._shown(heads, at, self.residual_dropout, draw))
 
     def loss(
         self, heads: Heads, queries: Tensor, keys: Keys, wanted: Wanted, draw: np.random.Generator | None
     ) -> Tensor:
         """The loss (`row_loss`) of queries (r, w) against the keys; residuals and biases dropped as in `queries`."""
         at = self._here(keys.items)
-        text = self.text[at]
+        text = self._text(at)
         vectors = heads.keys(text, at, self._shown(heads, at, self.residual_dropout, draw))
         bias = heads.bias(text, at, self._shown(heads, at, self.bias_dropout, draw))
         scores = (queries @ vectors.T + bias).float()  # (r, k)
@@ -83,6 +91,13 @@ class Catalogue(NamedTuple):
     def rows_at_once(self) -> int:
         """Rows whose scores against all keys fit the memory that is meant for them."""
         return max(1, _CELLS // max(len(self.pool.always) + len(self.pool.rest), 1))
+
+    def _text(self, at: Tensor) -> Tensor:
+        """Whitened vectors (r, d) of items."""
+        if self.fresh is None:
+            return self.text[at]
+        place = self.fresh.place[at]
+        return torch.where((place >= 0)[:, None], self.fresh.text[place.clamp(min=0)], self.text[at])
 
     def _shown(self, heads: Heads, at: Tensor, dropout: float, draw: np.random.Generator | None) -> Tensor:
         """1 for items of which what is learned takes part, else 0."""

@@ -12,6 +12,7 @@ DAY: Final = "day"  # int, days since 1970-01-01 of a basket; 0 where it is not 
 
 TABLE: Final = "table"  # string, which table a row given back is of, or `HEADS`
 HEADS: Final = "heads"  # a row with the trained model itself
+ENCODER: Final = "encoder"  # rows with the weights of a trained encoder, in parts
 PAYLOAD: Final = "payload"  # binary, the model as safetensors
 FACTS: Final = "facts"  # string, JSON: what is known of the training
 

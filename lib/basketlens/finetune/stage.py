@@ -111,7 +111,7 @@ def extra(settings: Settings) -> dict[str, str]:
 
 def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
     device = settings.finetune.device
-    finetune = settings.finetune
+    finetune, embed = settings.finetune, settings.embed
 
     def train(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from basketlens.finetune.options import training_options  # torch lives on executors only
@@ -129,7 +129,7 @@ def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFram
             yield first
             yield from batches
 
-        yield from training_pages(whole(), task, training_options(finetune), device=where)
+        yield from training_pages(whole(), task, training_options(finetune, embed), device=where)
 
     return map_on_device(rows, train, TRAINED_ROWS, wanted=device)
 

@@ -1,7 +1,7 @@
 """One task of `finetune`: rows in, a trained model or a table of figures out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +18,15 @@ from basketlens.evaluate.models import Fitted
 from basketlens.evaluate.split import Cuts
 from basketlens.finetune.basket_training import BasketOptions, train_baskets
 from basketlens.finetune.checkpoint import Checkpoint, digest_of
-from basketlens.finetune.fields import FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
+from basketlens.finetune.encoder_training import EncoderOptions, Tuned, tune_encoder
+from basketlens.finetune.encoder_weights import weight_parts
+from basketlens.finetune.encoding import NameEncoder
+from basketlens.finetune.fields import ENCODER, FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
 from basketlens.finetune.heads import Heads, projections
 from basketlens.finetune.loop import Progress
 from basketlens.finetune.pair_training import PairOptions, train_pairs
 from basketlens.finetune.reading import read_shopping
+from basketlens.settings import EmbedSettings
 from basketlens.shopping import Baskets, Items, copurchases, purchases_of
 
 _PAGE = 4096  # rows of an Arrow batch given back
@@ -33,6 +37,8 @@ class TrainingOptions(NamedTuple):
 
     pairs: PairOptions
     baskets: BasketOptions
+    encoder: EncoderOptions | None  # None: heads alone, on vectors as they are
+    embed: EmbedSettings  # which encoder that is
     evaluate: EvaluateOptions
     validation: float  # share of the days
     test: float
@@ -44,7 +50,7 @@ class TrainingOptions(NamedTuple):
 def training_pages(
     batches: Iterator[pa.RecordBatch], task: Task, options: TrainingOptions, *, device: str
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of `evaluation`, or of `projections` and the heads.
+    """Rows of `evaluation`, or of `projections`, the heads and, where it was trained, the encoder.
 
     Raises:
         InputError: there is too little to train on, or a part has no baskets.
@@ -54,6 +60,13 @@ def training_pages(
     if task.is_evaluation:
         yield _evaluated(items, baskets, task.seed, options, device)
         return
+    of_encoder: dict[str, Any] = {}
+    if options.encoder:
+        encoder = NameEncoder.load(options.embed)
+        tuned = tuned_by(options, encoder, items, baskets, seed=task.seed, device=device)
+        items, of_encoder = items._replace(vectors=tuned.vectors), tuned.facts()
+        for number, part in enumerate(weight_parts(encoder.model)):
+            yield _rows(ENCODER, 1, {PAYLOAD: [part], FACTS: [json.dumps({"part": number})]})
     losses: list[Progress] = []
     purchases = purchases_of(baskets)
     heads = train_pairs(
@@ -65,6 +78,7 @@ def training_pages(
         "items": len(items.ids), "items_sold": int((purchases > 0).sum()), "baskets": len(baskets.days),
         "steps": len(losses), "first_loss": losses[0].loss, "last_loss": losses[-1].loss, "device": device,
         "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()),
+        **of_encoder,
     }  # fmt: skip
     yield _heads_row(heads, facts)
     yield from _projected(items, heads)
@@ -94,8 +108,34 @@ def _checkpoint(options: TrainingOptions, name: str, seed: int, *data: npt.NDArr
     )
 
 
-def fit_by(options: TrainingOptions, device: str) -> Fit:
-    """What `evaluate` trains with."""
+def tuned_by(
+    options: TrainingOptions,
+    encoder: NameEncoder,
+    items: Items,
+    baskets: Baskets,
+    *,
+    seed: int,
+    device: str,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Tuned:
+    """Train the encoder, in place, on these baskets alone; `options.encoder` must be there."""
+    assert options.encoder is not None
+    weights = [weight.numpy() for weight in encoder.model.state_dict().values()]
+    data = (
+        np.array(items.names, dtype=str),
+        baskets.held.indices,
+        baskets.held.indptr,
+        baskets.days,
+        *weights,
+    )
+    return tune_encoder(
+        encoder, list(items.names), baskets, options.encoder,
+        seed=seed, device=device, on_step=on_step, checkpoint=_checkpoint(options, "encoder", seed, *data),
+    )  # fmt: skip
+
+
+def fit_by(options: TrainingOptions, device: str, items: Items) -> Fit:
+    """What `evaluate` trains with, of items whose vectors it gives."""
 
     def fit(
         vectors: npt.NDArray[np.float32],
@@ -106,6 +146,9 @@ def fit_by(options: TrainingOptions, device: str) -> Fit:
         seed: int,
     ) -> Fitted:
         del is_new  # they are known by their purchases of 0
+        if options.encoder:
+            encoder = NameEncoder.load(options.embed)
+            vectors = tuned_by(options, encoder, items, train, seed=seed, device=device).vectors
         data = (vectors, train.held.indices, train.held.indptr)
         of_pairs = train_pairs(
             vectors, counts, purchases, options.pairs,
@@ -128,7 +171,7 @@ def _evaluated(
     items = Items(items.ids[sold], items.vectors[sold], items.names[sold])
     baskets = baskets._replace(held=sparse.csr_array(baskets.held[:, sold]))
     cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
-    rows = evaluate(items, baskets, cuts, fit_by(options, device), options.evaluate, seed)
+    rows = evaluate(items, baskets, cuts, fit_by(options, device, items), options.evaluate, seed)
     names = (c.METHOD, c.TASK, c.METRIC, c.CLASS, c.SEED, c.VALUE, c.LOW, c.HIGH)
     return _rows("evaluation", len(rows), dict(zip(names, zip(*rows, strict=True), strict=True)))
 
