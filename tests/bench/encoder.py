@@ -14,18 +14,25 @@ from pathlib import Path
 
 asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 asked.add_argument("--root", default="out/tables", help="folder of the tables")
-asked.add_argument("--minutes", type=float, default=60, help="of training the encoder; a few steps are timed first")
+asked.add_argument(
+    "--minutes", type=float, default=60, help="of training the encoder; a few steps are timed first"
+)
 asked.add_argument("--steps", type=int, default=0, help="in place of --minutes")
 asked.add_argument("--seed", type=int, default=0)
 asked.add_argument("--start", choices=["pretrained", "scratch"], default="pretrained")
 asked.add_argument("--threads", type=int, default=2)
-asked.add_argument("--folder", default="", help="where the training keeps its state, and its weights at the end")
+asked.add_argument(
+    "--folder", default="", help="where the training keeps its state, and its weights at the end"
+)
 asked.add_argument("--validation-days", type=int, default=28)
 asked.add_argument("--test-days", type=int, default=58)
 asked.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
 ARGS = asked.parse_args()
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = str(ARGS.threads)  # before numpy
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # threads that spin for each other starve where cores are shared
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 import torch  # noqa: E402 - after the threads are set
@@ -122,7 +129,9 @@ def remembered_steps(encoder: NameEncoder, items: Items, options: TrainingOption
     encoder.zero_grad()
     look = name * len(items.names)
     steps = int((60 * ARGS.minutes - 2 * look) / (1.1 * step + look / options.encoder.schedule.check_every))
-    print(f"a step {step:.2f} s, a look {look:.0f} s: {steps} steps in {ARGS.minutes:.0f} minutes", flush=True)
+    print(
+        f"a step {step:.2f} s, a look {look:.0f} s: {steps} steps in {ARGS.minutes:.0f} minutes", flush=True
+    )
     if ARGS.folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(max(steps, 1)))

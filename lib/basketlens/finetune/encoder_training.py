@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
 from basketlens.errors import InputError
@@ -49,8 +50,8 @@ class Tuned(NamedTuple):
         return {"encoder_steps": self.steps, "encoder_before": self.before, "encoder_after": self.after}
 
 
-class _Both(nn.Module):
-    """Encoder and heads, and the bank: all items' whitened vectors as they were when last read."""
+class Both(nn.Module):
+    """Encoder and heads in one training, and the bank: all items' whitened vectors as they were when last read."""
 
     bank: Tensor
 
@@ -75,6 +76,25 @@ class _Both(nn.Module):
         """Read these items for the bank."""
         vectors = torch.from_numpy(self.encoder.vectors([tokens[i] for i in items])).to(self.bank.device)
         self.bank[torch.from_numpy(items).to(self.bank.device)] = self.heads.whitened(vectors)
+
+
+class Steps(NamedTuple):
+    """What steps draw from."""
+
+    catalogue: Catalogue  # its text is the bank
+    tokens: Tokens  # of n names
+    counts: sparse.csr_array  # (n, n)
+    rows: Numbers  # that have co-purchases
+    most_rows: int  # of a step
+    encoded_keys: int
+
+    def loss(self, both: Both, draw: np.random.Generator) -> Tensor:
+        """The loss of a step."""
+        at = draw.choice(self.rows, min(self.most_rows, len(self.rows)), replace=False)
+        keys = self.catalogue.some_keys(draw)
+        others = draw.choice(keys.items, min(self.encoded_keys, len(keys.items)), replace=False)
+        catalogue = self.catalogue._replace(fresh=both.read(self.tokens, np.union1d(at, others)))
+        return pair_loss(both.heads, catalogue, keys, self.counts, at, draw)
 
 
 def tune_encoder(
@@ -126,20 +146,15 @@ def tune_encoder(
     heads = train_pairs(vectors, counts, purchases, options.pairs, seed=seed, device=device, checkpoint=first)
 
     catalogue = Catalogue.of(heads, vectors, purchases, options.pairs.keys, options.pairs.heads)
-    both = _Both(encoder, heads, catalogue.text)
+    both = Both(encoder, heads, catalogue.text)
     catalogue = catalogue._replace(text=both.bank, residual_dropout=options.residual_dropout)
-    rows, bought = rows_of(counts, purchases), np.flatnonzero(purchases)
+    steps = Steps(
+        catalogue, tokens, counts, rows_of(counts, purchases), options.schedule.rows, options.encoded_keys
+    )
     held_out = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
-    before = held_out.loss(heads)
+    before, bought = held_out.loss(heads), np.flatnonzero(purchases)
 
-    def step_loss(both: _Both, draw: np.random.Generator) -> Tensor:
-        at = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)
-        keys = catalogue.some_keys(draw)
-        others = draw.choice(keys.items, min(options.encoded_keys, len(keys.items)), replace=False)
-        fresh = both.read(tokens, np.union1d(at, others))
-        return pair_loss(both.heads, catalogue._replace(fresh=fresh), keys, counts, at, draw)
-
-    def look(both: _Both) -> float:
+    def look(both: Both) -> float:
         both.refresh(tokens, bought)
         return held_out.loss(both.heads)
 
@@ -155,7 +170,7 @@ def tune_encoder(
         Group(list(heads.parameters()), options.schedule.learning_rate),
     ]
     train(
-        both, step_loss, options.schedule,
+        both, steps.loss, options.schedule,
         seed=seed, held_out_loss=look, checkpoint=checkpoint, on_step=told, groups=groups,
     )  # fmt: skip
     after = min(report.held_out for report in curve if report.held_out is not None)

@@ -29,6 +29,7 @@ class NameEncoder(nn.Module):
         super().__init__()
         self.model, self.reading = model, reading
         self.padding: int = model.config.pad_token_id or 0
+        self.train(model.training)
 
     @classmethod
     def load(cls, embed: EmbedSettings) -> Self:
@@ -70,9 +71,10 @@ class NameEncoder(nn.Module):
         """Replace all weights by new ones of the same shape, as the architecture draws them."""
         from transformers import AutoModel  # slow to import, and rarely needed here
 
+        architecture: Any = AutoModel  # untyped
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model = AutoModel.from_config(self.model.config).float().eval()
+            self.model = architecture.from_config(self.model.config).float().eval()
 
     @torch.no_grad()
     def vectors(self, ids: Tokens) -> npt.NDArray[np.float32]:
