@@ -117,15 +117,15 @@ def remembered_steps(encoder: NameEncoder, items: Items, options: TrainingOption
         return int(json.loads(path.read_text()))
     assert options.encoder
     tokens = encoder.tokenized(list(items.names[:: max(1, len(items.names) // 500)]))
-    began = time.monotonic()
+    began = time.process_time()
     encoder.vectors(tokens)
-    name = (time.monotonic() - began) / len(tokens)
+    name = (time.process_time() - began) / ARGS.threads / len(tokens)
     of_step = options.encoder.schedule.rows + options.encoder.encoded_keys
     some = (tokens * (of_step // len(tokens) + 1))[:of_step]
-    began = time.monotonic()
+    began = time.process_time()
     for _ in range(TIMED):
         encoder(some).sum().backward()
-    step = (time.monotonic() - began) / TIMED
+    step = (time.process_time() - began) / ARGS.threads / TIMED
     encoder.zero_grad()
     look = name * len(items.names)
     steps = int((60 * ARGS.minutes - 2 * look) / (1.1 * step + look / options.encoder.schedule.check_every))

@@ -7,8 +7,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from basketlens.errors import LimitError
+from basketlens.finetune.fields import MOST_PARTS
 
-MOST_PARTS: Final = 16  # they pass the driver: 512 MiB, 134 million weights
 _PART: Final = 32 << 20  # bytes
 
 

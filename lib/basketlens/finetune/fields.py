@@ -19,6 +19,9 @@ FACTS: Final = "facts"  # string, JSON: what is known of the training
 MOST_ITEMS: Final = (
     200_000  # of a model that is exported: 310 MB of residuals at 192 numbers, which pass the driver
 )
+MOST_PARTS: Final = (
+    16  # of an encoder that was trained, 32 MiB each: 130 million weights, which pass the driver
+)
 
 
 class Task(NamedTuple):

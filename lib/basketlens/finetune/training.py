@@ -19,7 +19,7 @@ from basketlens.evaluate.split import Cuts
 from basketlens.finetune.basket_training import BasketOptions, train_baskets
 from basketlens.finetune.checkpoint import Checkpoint, digest_of
 from basketlens.finetune.encoder_training import EncoderOptions, Tuned, tune_encoder
-from basketlens.finetune.encoder_weights import weight_parts
+from basketlens.finetune.encoder_weights import check_size, weight_parts
 from basketlens.finetune.encoding import NameEncoder
 from basketlens.finetune.fields import ENCODER, FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
 from basketlens.finetune.heads import Heads, projections
@@ -54,6 +54,7 @@ def training_pages(
 
     Raises:
         InputError: there is too little to train on, or a part has no baskets.
+        LimitError: the encoder is too large to be trained.
     """
     torch.set_float32_matmul_precision("highest")
     items, baskets = read_shopping(batches)
@@ -63,6 +64,7 @@ def training_pages(
     of_encoder: dict[str, Any] = {}
     if options.encoder:
         encoder = NameEncoder.load(options.embed)
+        check_size(encoder.model)
         tuned = tuned_by(options, encoder, items, baskets, seed=task.seed, device=device)
         items, of_encoder = items._replace(vectors=tuned.vectors), tuned.facts()
         for number, part in enumerate(weight_parts(encoder.model)):

@@ -7,10 +7,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from transformers import BertConfig, BertModel
 
 from basketlens.errors import InputError
 from basketlens.evaluate.evaluation import EvaluateOptions, evaluate
@@ -21,11 +17,11 @@ from basketlens.finetune.checkpoint import Checkpoint
 from basketlens.finetune.encoder_training import Both, EncoderOptions, Steps, tune_encoder
 from basketlens.finetune.encoding import NameEncoder
 from basketlens.finetune.heads import new_heads
-from basketlens.finetune.name_model import Reading
 from basketlens.finetune.sampling import KeyOptions
 from basketlens.shopping import Baskets, Items, copurchases, purchases_of
 
 from .shop import BASKETS, HEADS, PAIRS, SCHEDULE
+from .tiny_encoder import WIDTH, tiny_encoder
 
 KINDS, ALIKE, NOISE = 6, 8, 10
 WORDS = [f"{word}{kind}" for kind in range(KINDS) for word in "abcd"] + [f"noise{i}" for i in range(NOISE)]
@@ -58,21 +54,12 @@ def shop(baskets=600, *, seed=0) -> Shop:
 
 
 def tiny(seed=0) -> NameEncoder:
-    tokenizer = Tokenizer(
-        WordLevel({"[PAD]": 0, **{w: i + 1 for i, w in enumerate(WORDS)}}, unk_token="[PAD]")
-    )
-    tokenizer.pre_tokenizer = Whitespace()
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(WORDS) + 1, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=16,
-    )  # fmt: skip
-    return NameEncoder(BertModel(config).eval(), Reading(tokenizer, "mean", True, ""))
+    return tiny_encoder(WORDS, seed=seed)
 
 
 OPTIONS = EncoderOptions(
     start="pretrained",
-    pairs=PAIRS,
+    pairs=PAIRS._replace(schedule=SCHEDULE._replace(steps=30)),
     schedule=SCHEDULE._replace(steps=40, learning_rate=5e-3, check_every=10, patience=3),
     learning_rate=5e-3,
     encoded_keys=12,
@@ -146,7 +133,7 @@ def test_a_step_that_reads_every_name_has_the_dense_gradient():
     plain = HEADS._replace(residual_dropout=0.0, bias_dropout=0.0)
     heads = new_heads(encoder.vectors(tokens), purchases, plain, seed=0)
     n = len(tokens)
-    catalogue = Catalogue.of(heads, np.zeros((n, 16), np.float32), purchases, KeyOptions(n, 1.0), plain)
+    catalogue = Catalogue.of(heads, np.zeros((n, WIDTH), np.float32), purchases, KeyOptions(n, 1.0), plain)
     exact_encoder, exact_heads = copy.deepcopy(encoder).double(), copy.deepcopy(heads).double()
     both = Both(
         encoder, heads, catalogue.text
