@@ -14,9 +14,7 @@ from pathlib import Path
 
 asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 asked.add_argument("--root", default="out/tables", help="folder of the tables")
-asked.add_argument(
-    "--minutes", type=float, default=60, help="of processor time; a few steps are timed first"
-)
+asked.add_argument("--minutes", type=float, default=60, help="of processor time; a few steps are timed first")
 asked.add_argument("--steps", type=int, default=0, help="in place of --minutes")
 asked.add_argument("--seed", type=int, default=0)
 asked.add_argument("--start", choices=["pretrained", "scratch"], default="pretrained")

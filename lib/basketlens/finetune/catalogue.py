@@ -25,21 +25,14 @@ class Wanted(NamedTuple):
     weights: npt.NDArray[np.float32]  # (r,)
 
 
-class Fresh(NamedTuple):
-    """Vectors of some items that a step has made anew, with gradients."""
-
-    text: Tensor  # (m, d) whitened
-    place: Tensor  # (n,) int64 of each item in `text`, or -1
-
-
 class Catalogue(NamedTuple):
     """n items on the training's device."""
 
-    text: Tensor  # (n, d) whitened name vectors
+    text: Tensor  # (n, d) whitened name vectors; or of the items that `place` knows
     pool: KeyPool  # items that were bought
     residual_dropout: float  # 0..1
     bias_dropout: float  # 0..1
-    fresh: Fresh | None = None  # stand before `text` where they are
+    place: Tensor | None = None  # (n,) int64, where each item is in `text`; None: at its number
 
     @classmethod
     def of(
@@ -93,11 +86,7 @@ class Catalogue(NamedTuple):
         return max(1, _CELLS // max(len(self.pool.always) + len(self.pool.rest), 1))
 
     def _text(self, at: Tensor) -> Tensor:
-        """Whitened vectors (r, d) of items."""
-        if self.fresh is None:
-            return self.text[at]
-        place = self.fresh.place[at]
-        return torch.where((place >= 0)[:, None], self.fresh.text[place.clamp(min=0)], self.text[at])
+        return self.text[at if self.place is None else self.place[at]]
 
     def _shown(self, heads: Heads, at: Tensor, dropout: float, draw: np.random.Generator | None) -> Tensor:
         """1 for items of which what is learned takes part, else 0."""

@@ -1,4 +1,4 @@
-"""The encoder trained with the heads: a step reads some names anew, all others are as they were last read."""
+"""The encoder trained with the heads: a step reads the names of its rows and keys, and all gradients reach it."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -11,13 +11,13 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from basketlens.errors import InputError
-from basketlens.finetune.catalogue import Catalogue, Fresh
+from basketlens.finetune.catalogue import Catalogue
 from basketlens.finetune.checkpoint import Checkpoint
 from basketlens.finetune.encoding import NameEncoder, Tokens
 from basketlens.finetune.heads import Heads
 from basketlens.finetune.loop import Group, Progress, Schedule, train
 from basketlens.finetune.pair_training import LaterPairs, PairOptions, pair_loss, rows_of, train_pairs
-from basketlens.finetune.sampling import Numbers
+from basketlens.finetune.sampling import Keys, Numbers, chances_of, draw_by_chance, places
 from basketlens.shopping import Baskets, copurchases, purchases_of
 
 SCRATCH: Final = "scratch"
@@ -51,49 +51,40 @@ class Tuned(NamedTuple):
 
 
 class Both(nn.Module):
-    """Encoder and heads in one training, and the bank: all items' whitened vectors as they were when last read."""
+    """Encoder and heads in one training."""
 
-    bank: Tensor
-
-    def __init__(self, encoder: NameEncoder, heads: Heads, bank: Tensor) -> None:
+    def __init__(self, encoder: NameEncoder, heads: Heads) -> None:
         super().__init__()
         self.encoder, self.heads = encoder, heads
-        self.register_buffer("bank", bank)
 
-    def read(self, tokens: Tokens, items: Numbers) -> Fresh:
-        """Vectors of different items with gradients; the bank remembers them without."""
-        here = torch.from_numpy(items).to(self.bank.device)
+    def text(self, tokens: Tokens, items: Numbers) -> Tensor:
+        """Whitened vectors (r, d) of items, r at least 1, with gradients."""
         vectors = self.encoder([tokens[i] for i in items])
-        with torch.autocast(self.bank.device.type, enabled=False):
-            text = self.heads.whitened(vectors.float())
-        self.bank[here] = text.detach()
-        place = torch.full((len(tokens),), -1, device=here.device)
-        place[here] = torch.arange(len(items), device=here.device)
-        return Fresh(text, place)
-
-    @torch.no_grad()
-    def refresh(self, tokens: Tokens, items: Numbers) -> None:
-        """Read these items for the bank."""
-        vectors = torch.from_numpy(self.encoder.vectors([tokens[i] for i in items])).to(self.bank.device)
-        self.bank[torch.from_numpy(items).to(self.bank.device)] = self.heads.whitened(vectors)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self.heads.whitened(vectors.float())
 
 
 class Steps(NamedTuple):
     """What steps draw from."""
 
-    catalogue: Catalogue  # its text is the bank
-    tokens: Tokens  # of n names
+    catalogue: Catalogue  # of n items
+    tokens: Tokens  # of their names
     counts: sparse.csr_array  # (n, n)
     rows: Numbers  # that have co-purchases
     most_rows: int  # of a step
-    encoded_keys: int
+    chances: npt.NDArray[np.float64]  # (n,) to be drawn as a key
 
     def loss(self, both: Both, draw: np.random.Generator) -> Tensor:
-        """The loss of a step."""
-        at = draw.choice(self.rows, min(self.most_rows, len(self.rows)), replace=False)
-        keys = self.catalogue.some_keys(draw)
-        others = draw.choice(keys.items, min(self.encoded_keys, len(keys.items)), replace=False)
-        catalogue = self.catalogue._replace(fresh=both.read(self.tokens, np.union1d(at, others)))
+        """The loss of a step: its rows against each other and the keys that are drawn beside them."""
+        taken = min(self.most_rows, len(self.rows))
+        at = draw.choice(self.rows, taken, replace=False)
+        items = np.union1d(at, draw_by_chance(self.chances, draw))
+        missed = 1 - self.chances[items]
+        missed[np.isin(items, self.rows)] *= 1 - taken / len(self.rows)
+        correction = -np.log1p(-missed).astype(np.float32)
+        keys = Keys(items, correction, places(items, len(self.tokens)))
+        text = both.text(self.tokens, items)
+        catalogue = self.catalogue._replace(text=text, place=torch.from_numpy(keys.place).to(text.device))
         return pair_loss(both.heads, catalogue, keys, self.counts, at, draw)
 
 
@@ -110,13 +101,13 @@ def tune_encoder(
 ) -> Tuned:
     """Train the encoder in place, so that heads on its vectors predict co-purchases better.
 
-    Heads are trained on the vectors as they are (Kumar et al. 2022: random heads would spoil the encoder first),
-    then both together by the loss of `train_pairs`.  A step reads the names of its rows and of `encoded_keys` of its
-    keys with gradients; other keys come from the bank, which holds what was last read of each.  A look at held-out
-    loss reads every name that was bought anew.  Whitening stays as it was fitted on the first vectors.  Where no look
-    is better than the first heads, the encoder is left as it started.
+    Heads are trained on the vectors as they are (random heads would spoil the encoder first), then both together by
+    the loss of `train_pairs`.  The keys of a step are its rows and others, drawn by the square root of their
+    purchases; all their names are read in the step, and weighted by the chance that they were drawn.  Whitening
+    stays as it was fitted on the first vectors.  Where no look is better than the first heads, the encoder is left
+    as it started.
 
-    Dropout inside the encoder is off: the bank and what is served have none, and early stopping holds it back.
+    Dropout inside the encoder is off: what is served has none, and early stopping holds it back.
 
     Args:
         encoder: in float32, without dropout.
@@ -132,8 +123,7 @@ def tune_encoder(
         InputError: a part has no two items that were bought together, or the training diverges.
         SettingsError: the checkpoint is of another training.
 
-    Source: the bank, Wu et al. 2018, "Unsupervised feature learning via non-parametric instance discrimination";
-    first heads, then all: Kumar et al. 2022, "Fine-tuning can distort pretrained features", section 4.
+    Source: first heads, then all: Kumar et al. 2022, "Fine-tuning can distort pretrained features", section 4.
     """
     if options.start == SCRATCH:
         encoder.draw_weights(seed)
@@ -146,16 +136,19 @@ def tune_encoder(
     heads = train_pairs(vectors, counts, purchases, options.pairs, seed=seed, device=device, checkpoint=first)
 
     catalogue = Catalogue.of(heads, vectors, purchases, options.pairs.keys, options.pairs.heads)
-    both = Both(encoder, heads, catalogue.text)
-    catalogue = catalogue._replace(text=both.bank, residual_dropout=options.residual_dropout)
-    steps = Steps(
-        catalogue, tokens, counts, rows_of(counts, purchases), options.schedule.rows, options.encoded_keys
-    )
+    catalogue = catalogue._replace(residual_dropout=options.residual_dropout)
+    chances = chances_of(np.sqrt(purchases), options.encoded_keys)
+    steps = Steps(catalogue, tokens, counts, rows_of(counts, purchases), options.schedule.rows, chances)
     held_out = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
-    before, bought = held_out.loss(heads), np.flatnonzero(purchases)
+    before = held_out.loss(heads)
+
+    bought = np.flatnonzero(purchases)
+    place = torch.from_numpy(places(bought, len(tokens))).to(device)
 
     def look(both: Both) -> float:
-        both.refresh(tokens, bought)
+        vectors = torch.from_numpy(both.encoder.vectors([tokens[i] for i in bought.tolist()])).to(device)
+        with torch.no_grad():
+            held_out.catalogue = catalogue._replace(text=both.heads.whitened(vectors), place=place)
         return held_out.loss(both.heads)
 
     curve: list[Progress] = []
@@ -170,7 +163,7 @@ def tune_encoder(
         Group(list(heads.parameters()), options.schedule.learning_rate),
     ]
     train(
-        both, steps.loss, options.schedule,
+        Both(encoder, heads), steps.loss, options.schedule,
         seed=seed, held_out_loss=look, checkpoint=checkpoint, on_step=told, groups=groups,
     )  # fmt: skip
     after = min(report.held_out for report in curve if report.held_out is not None)

@@ -17,7 +17,7 @@ from basketlens.finetune.checkpoint import Checkpoint
 from basketlens.finetune.encoder_training import Both, EncoderOptions, Steps, tune_encoder
 from basketlens.finetune.encoding import NameEncoder
 from basketlens.finetune.heads import new_heads
-from basketlens.finetune.sampling import KeyOptions
+from basketlens.finetune.sampling import KeyOptions, chances_of
 from basketlens.shopping import Baskets, Items, copurchases, purchases_of
 
 from .shop import BASKETS, HEADS, PAIRS, SCHEDULE
@@ -135,10 +135,8 @@ def test_a_step_that_reads_every_name_has_the_dense_gradient():
     n = len(tokens)
     catalogue = Catalogue.of(heads, np.zeros((n, WIDTH), np.float32), purchases, KeyOptions(n, 1.0), plain)
     exact_encoder, exact_heads = copy.deepcopy(encoder).double(), copy.deepcopy(heads).double()
-    both = Both(
-        encoder, heads, catalogue.text
-    )  # a bank of nothing but one wrong vector: it must not be looked at
-    steps = Steps(catalogue._replace(text=both.bank), tokens, counts, np.arange(n), n, n)
+    both = Both(encoder, heads)
+    steps = Steps(catalogue, tokens, counts, np.arange(n), n, np.zeros(n))
 
     found = steps.loss(both, np.random.default_rng(0))
     found.backward()
@@ -146,7 +144,7 @@ def test_a_step_that_reads_every_name_has_the_dense_gradient():
     wanted.backward()
 
     assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
-    exact = Both(exact_encoder, exact_heads, catalogue.text)
+    exact = Both(exact_encoder, exact_heads)
     for (name, ours), (_, theirs) in zip(both.named_parameters(), exact.named_parameters(), strict=True):
         if theirs.grad is None:
             assert ours.grad is None, name  # the pooler, which no vector depends on
@@ -155,24 +153,26 @@ def test_a_step_that_reads_every_name_has_the_dense_gradient():
         np.testing.assert_allclose(ours.grad, theirs.grad, atol=2e-4 * reach + 1e-7, err_msg=name)
 
 
-def test_names_that_were_not_read_come_from_the_bank_without_gradients():
+def test_steps_of_some_rows_and_keys_have_nearly_the_dense_loss_on_average():
     of, encoder = shop(), tiny()
     counts, purchases, tokens = copurchases(of.baskets), purchases_of(of.baskets), encoder.tokenized(of.names)
-    vectors = encoder.vectors(tokens)
-    heads = new_heads(vectors, purchases, HEADS, seed=0)
-    catalogue = Catalogue.of(heads, vectors, purchases, KeyOptions(48, 1.0), HEADS)
-    both = Both(encoder, heads, catalogue.text.clone())
-    first = both.bank.clone()
+    plain = HEADS._replace(residual_dropout=0.0, bias_dropout=0.0, initial_scale=1.0)
+    heads = new_heads(encoder.vectors(tokens), purchases, plain, seed=0)
+    catalogue = Catalogue.of(heads, encoder.vectors(tokens), purchases, KeyOptions(48, 1.0), plain)
+    both, chances = Both(encoder, heads), chances_of(np.sqrt(purchases), 20)
     with torch.no_grad():
-        encoder.model.get_input_embeddings().weight.mul_(1.5)
-    Steps(catalogue._replace(text=both.bank), tokens, counts, np.array([3, 5]), 2, 0).loss(
-        both, np.random.default_rng(0)
-    ).backward()
-    assert np.flatnonzero((both.bank != first).any(dim=1)).tolist() == [3, 5]
-    touched = encoder.model.get_input_embeddings().weight.grad.abs().sum(dim=1) > 0
-    assert set(np.flatnonzero(touched).tolist()) <= {t for i in (3, 5) for t in tokens[i]}
-    both.refresh(tokens, np.arange(48))
-    np.testing.assert_allclose(both.bank, heads.whitened(torch.from_numpy(encoder.vectors(tokens))))
+        steps = Steps(catalogue, tokens, counts, np.arange(48), 24, chances)
+        losses = [float(steps.loss(both, np.random.default_rng(seed))) for seed in range(150)]
+    wanted = float(
+        dense_loss(
+            copy.deepcopy(encoder).double(),
+            copy.deepcopy(heads).double(),
+            tokens,
+            counts.toarray(),
+            range(48),
+        )
+    )
+    assert np.mean(losses) == pytest.approx(wanted, rel=0.02)
 
 
 def test_one_seed_is_one_encoder(tuned):
