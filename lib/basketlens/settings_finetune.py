@@ -60,6 +60,19 @@ class AugmentSettings(Section):
     tail_prior: Annotated[float, Field(ge=0, le=1_000_000)]
 
 
+class EncoderSettings(ScheduleSettings):
+    """`[finetune.encoder]`: training through the encoder."""
+
+    start: Literal["pretrained", "scratch"]
+    heads_learning_rate: Annotated[float, Field(gt=0, le=1)]
+    encoded_keys: Annotated[int, Field(ge=0, le=65536)]
+    residual_dropout: _Share
+    check_every: _Steps
+    patience: Annotated[int, Field(ge=1, le=1000)]
+    held_out: Annotated[float, Field(gt=0, lt=0.5)]
+    held_out_rows: Annotated[int, Field(ge=100, le=1_000_000)]
+
+
 class EvaluateSettings(Section):
     """`[finetune.evaluate]`: the table of what each method is worth."""
 
@@ -111,6 +124,7 @@ class FinetuneSettings(Section):
     enabled: bool
     device: Literal["auto", "cpu", "cuda"]
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    scope: Literal["heads", "encoder"]
     checkpoints: str
     checkpoint_every: _Steps
     max_baskets: Annotated[int, Field(ge=1000, le=100_000_000)]
@@ -118,6 +132,7 @@ class FinetuneSettings(Section):
     pairs: ScheduleSettings
     baskets: BasketScheduleSettings
     augment: AugmentSettings
+    encoder: EncoderSettings
     evaluate: EvaluateSettings
     export: ExportSettings
     labels: LabelSettings

@@ -29,11 +29,12 @@ class Wanted(NamedTuple):
 class Catalogue(NamedTuple):
     """n items on the training's device."""
 
-    text: Tensor  # (n, d) whitened name vectors
+    text: Tensor  # (n, d) whitened name vectors; or of the items that `place` knows
     pool: KeyPool  # items that were bought
     residual_dropout: float  # 0..1
     bias_dropout: float  # 0..1
     further: FurtherText | None = None  # other names, read by chance in a step
+    place: Tensor | None = None  # (n,) int64, where each item is in `text`; None: at its number
 
     @classmethod
     def of(
@@ -93,7 +94,7 @@ class Catalogue(NamedTuple):
 
     def _text(self, at: Tensor, draw: np.random.Generator | None) -> Tensor:
         """Whitened vectors (r, d) of items; where a generator is given, some by further names."""
-        text = self.text[at]
+        text = self.text[at if self.place is None else self.place[at]]
         return self.further.read(text, at, draw) if self.further and draw else text
 
     def _shown(self, heads: Heads, at: Tensor, dropout: float, draw: np.random.Generator | None) -> Tensor:

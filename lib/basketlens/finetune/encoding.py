@@ -17,7 +17,7 @@ from basketlens.locations import resolve
 from basketlens.pooling import pooled, pooling_of
 from basketlens.settings import EmbedSettings
 
-_BATCH_TOKENS: Final = 4096  # of a forward pass without gradients
+_BATCH_TOKENS: Final = 4096  # of a forward pass
 
 Tokens = Sequence[Sequence[int]]  # numbers of the vocabulary, one list per name
 
@@ -29,6 +29,7 @@ class NameEncoder(nn.Module):
         super().__init__()
         self.model, self.reading = model, reading
         self.padding: int = model.config.pad_token_id or 0
+        self.train(model.training)
 
     @classmethod
     def load(cls, embed: EmbedSettings) -> Self:
@@ -47,7 +48,14 @@ class NameEncoder(nn.Module):
         return [encoding.ids or [self.padding] for encoding in self.reading.tokenizer.encode_batch(prompted)]
 
     def forward(self, ids: Tokens) -> Tensor:
-        """Vectors (r, d) float32 of names as `tokenized` gives them, r at least 1."""
+        """Vectors (r, d) float32 of names as `tokenized` gives them, r at least 1; names of like lengths together."""
+        parts = list(batches([len(name) for name in ids], _BATCH_TOKENS))
+        made = torch.cat([self._together([ids[i] for i in at]) for at in parts])
+        order = torch.tensor([i for at in parts for i in at], device=made.device)
+        return made[order.argsort()]
+
+    def _together(self, ids: Tokens) -> Tensor:
+        """Vectors of one batch, padded to its longest name."""
         device = next(self.model.parameters()).device
         lengths = torch.tensor([len(name) for name in ids])
         longest = int(lengths.max())
@@ -59,6 +67,15 @@ class NameEncoder(nn.Module):
         made = pooled(states, lengths.to(device), pooling=self.reading.pooling)
         return nn.functional.normalize(made, dim=1) if self.reading.normalize else made
 
+    def draw_weights(self, seed: int) -> None:
+        """Replace all weights by new ones of the same shape, as the architecture draws them."""
+        from transformers import AutoModel  # slow to import, and rarely needed here
+
+        architecture: Any = AutoModel  # untyped
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = architecture.from_config(self.model.config).float().eval()
+
     @torch.no_grad()
     def vectors(self, ids: Tokens) -> npt.NDArray[np.float32]:
         """Vectors (n, d) of names as `tokenized` gives them, without gradients and without dropout."""
@@ -66,7 +83,7 @@ class NameEncoder(nn.Module):
         self.eval()
         found = np.zeros((len(ids), self.model.config.hidden_size), np.float32)
         for at in batches([len(name) for name in ids], _BATCH_TOKENS):
-            found[at] = self([ids[i] for i in at]).cpu().numpy()
+            found[at] = self._together([ids[i] for i in at]).cpu().numpy()
         self.train(was_training)
         return found
 

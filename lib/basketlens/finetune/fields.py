@@ -12,11 +12,15 @@ DAY: Final = "day"  # int, days since 1970-01-01 of a basket; 0 where it is not 
 
 TABLE: Final = "table"  # string, which table a row given back is of, or `HEADS`
 HEADS: Final = "heads"  # a row with the trained model itself
+ENCODER: Final = "encoder"  # rows with the weights of a trained encoder, in parts
 PAYLOAD: Final = "payload"  # binary, the model as safetensors
 FACTS: Final = "facts"  # string, JSON: what is known of the training
 
 MOST_ITEMS: Final = (
     200_000  # of a model that is exported: 310 MB of residuals at 192 numbers, which pass the driver
+)
+MOST_PARTS: Final = (
+    16  # of an encoder that was trained, 32 MiB each: 130 million weights, which pass the driver
 )
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -28,6 +28,13 @@ class Schedule(NamedTuple):
     patience: int  # looks without a better loss before training stops
 
 
+class Group(NamedTuple):
+    """Parameters of a model that learn at a rate of their own."""
+
+    parameters: Sequence[nn.Parameter]
+    learning_rate: float  # after warm-up, in place of the schedule's
+
+
 class Progress(NamedTuple):
     """What a step reports."""
 
@@ -45,6 +52,7 @@ def train(
     held_out_loss: Callable[[Model], float] | None,
     checkpoint: Checkpoint | None,
     on_step: Callable[[Progress], None] | None,
+    groups: Sequence[Group] = (),
 ) -> Model:
     """Train the model in place; with held-out data it ends as it was where their loss was lowest.
 
@@ -59,13 +67,17 @@ def train(
         held_out_loss: of the model as it is; None: all steps are taken, and the last weights kept.
         checkpoint: where to save, and to go on from; None: neither.
         on_step: told after every step, a resumed training's earlier steps included.
+        groups: all parameters of the model, in parts; none: all learn alike.
 
     Raises:
         InputError: the loss is no longer a number, or the checkpoint is damaged.
         SettingsError: the checkpoint is of another training.
     """
+    groups = groups or [Group(list(model.parameters()), schedule.learning_rate)]
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
+        [{"params": list(group.parameters), "highest": group.learning_rate} for group in groups],
+        weight_decay=schedule.weight_decay,
+        fused=True,
     )
     curve: list[Progress] = []
     best = _weights(model)
@@ -107,7 +119,7 @@ def _step(
 ) -> Tensor:
     """One step of the optimizer; gives the loss before it."""
     for group in optimizer.param_groups:
-        group["lr"] = schedule.learning_rate * _rate(step, schedule)
+        group["lr"] = group["highest"] * _rate(step, schedule)
     device = next(model.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         loss = step_loss(model, np.random.default_rng([seed, step]))

@@ -19,7 +19,7 @@ class Measured(NamedTuple):
 class Training(NamedTuple):
     """What the model was made from."""
 
-    encoder: str  # as `embed.model` names it
+    encoder: str  # as `embed.model` names it, and whether it was trained
     since: dt.date  # first day of receipts
     until: dt.date  # the day after the last
     baskets: int

@@ -1,5 +1,6 @@
 """The part of `finetune` that writes the model as a folder, and tells MLflow of it."""
 
+import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pyspark.sql import functions as F
 
 from basketlens import columns as c
 from basketlens.errors import LimitError
-from basketlens.finetune.fields import HEADS, MOST_ITEMS, PAYLOAD, TABLE
+from basketlens.finetune.fields import ENCODER, FACTS, HEADS, MOST_ITEMS, MOST_PARTS, PAYLOAD, TABLE
 from basketlens.settings import Settings
 from basketlens.settings_files import masked
 from basketlens.stage_io import StageIO
@@ -50,6 +51,11 @@ def write_model_folder(io: StageIO, settings: Settings, trained: DataFrame, fact
     heads = io.to_driver(
         trained.filter(F.col(TABLE) == HEADS).select(PAYLOAD), limit=1, what="models", **doing
     )
+    parts = io.to_driver(
+        trained.filter(F.col(TABLE) == ENCODER).select(PAYLOAD, FACTS),
+        limit=MOST_PARTS, what="parts of an encoder", **doing,
+    )  # fmt: skip
+    numbers = [json.loads(said)["part"] for said in parts[FACTS]]
     named = io.read("items").filter(F.col(c.LEVEL) == settings.link.level).select(c.ITEM_ID, c.ITEM_NAME)
     items = io.to_driver(
         io.read("training_items").select(c.ITEM_ID).join(named, c.ITEM_ID).orderBy(c.ITEM_ID),
@@ -64,6 +70,7 @@ def write_model_folder(io: StageIO, settings: Settings, trained: DataFrame, fact
         write_model(
             Path(folder) / "model",
             bytes(heads[PAYLOAD].iloc[0]),
+            [bytes(part) for _, part in sorted(zip(numbers, parts[PAYLOAD], strict=True))],
             ids=items[c.ITEM_ID].tolist(),
             names=items[c.ITEM_NAME].tolist(),
             facts=facts,

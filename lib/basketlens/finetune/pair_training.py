@@ -61,7 +61,7 @@ def train_pairs(
         InputError: no two items were bought together, or too few baskets, or a training that diverges.
         SettingsError: the checkpoint is of another training.
     """
-    rows = _rows(counts, purchases)
+    rows = rows_of(counts, purchases)
     if not len(rows):
         raise InputError(
             f"No two items were bought together in training, so there is nothing to learn of {len(purchases)} items.\n"
@@ -72,10 +72,12 @@ def train_pairs(
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         at = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)
-        return _loss(heads, catalogue, catalogue.some_keys(draw), counts, at, draw)
+        return pair_loss(heads, catalogue, catalogue.some_keys(draw), counts, at, draw)
 
     later = (
-        _Later(catalogue, held_out, purchases, options.held_out_rows, seed) if held_out is not None else None
+        LaterPairs(catalogue, held_out, purchases, options.held_out_rows, seed)
+        if held_out is not None
+        else None
     )
     return train(
         heads,
@@ -88,29 +90,30 @@ def train_pairs(
     )
 
 
-class _Later:
+class LaterPairs:
     """Loss of rows of later baskets over all keys; the same rows whenever it is asked for."""
 
     def __init__(
         self, catalogue: Catalogue, counts: sparse.csr_array, purchases: Numbers, most: int, seed: int
     ) -> None:
-        rows = _rows(counts, purchases)
+        rows = rows_of(counts, purchases)
         self.rows = np.random.default_rng(seed).permutation(rows)[:most]
         self.catalogue, self.counts, self.keys = catalogue, counts, catalogue.all_keys()
 
     @torch.no_grad()
     def loss(self, heads: Heads) -> float:
+        """The loss, nats, of these heads; nothing is hidden from them."""
         total = weight = 0.0
         step = self.catalogue.rows_at_once()
         for start in range(0, len(self.rows), step):
             rows = self.rows[start : start + step]
             of_rows = float(np.sqrt(_totals(self.counts, rows)).sum())
-            total += of_rows * float(_loss(heads, self.catalogue, self.keys, self.counts, rows, None))
+            total += of_rows * float(pair_loss(heads, self.catalogue, self.keys, self.counts, rows, None))
             weight += of_rows
         return total / max(weight, 1e-12)
 
 
-def _rows(counts: sparse.csr_array, purchases: Numbers) -> Numbers:
+def rows_of(counts: sparse.csr_array, purchases: Numbers) -> Numbers:
     """Items that were bought in training and have co-purchases."""
     return np.flatnonzero((np.diff(counts.indptr) > 0) & (purchases > 0))
 
@@ -119,7 +122,7 @@ def _totals(counts: sparse.csr_array, rows: Numbers) -> npt.NDArray[np.float64]:
     return np.asarray(counts[rows].sum(axis=1, dtype=np.float64))
 
 
-def _loss(
+def pair_loss(
     heads: Heads,
     catalogue: Catalogue,
     keys: Keys,
@@ -127,6 +130,7 @@ def _loss(
     rows: Numbers,
     draw: np.random.Generator | None,
 ) -> Tensor:
+    """The loss of rows against keys; residuals and biases dropped at random where a generator is given."""
     at, partners, together = entries(counts, rows)
     totals = np.bincount(at, together, minlength=len(rows))
     shares = (together / totals[at]).astype(np.float32)

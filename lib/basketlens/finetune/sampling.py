@@ -49,6 +49,28 @@ def draw_keys(pool: KeyPool, n: int, draw: np.random.Generator) -> Keys:
     return Keys(items, correction, places(items, n))
 
 
+def chances_of(sizes: npt.NDArray[np.float64], expected: int) -> npt.NDArray[np.float64]:
+    """Chances (n,) to be drawn, in proportion to sizes (n,) >= 0 but 1 at most, that add up to `expected` where that can be."""
+    is_sure = np.zeros(len(sizes), dtype=bool)
+    if expected >= np.count_nonzero(sizes):
+        return (sizes > 0).astype(np.float64)
+    while True:
+        chances = np.where(is_sure, 1.0, sizes * (expected - is_sure.sum()) / sizes[~is_sure].sum())
+        if not (chances > 1).any():
+            return chances
+        is_sure |= chances >= 1
+
+
+def draw_by_chance(chances: npt.NDArray[np.float64], draw: np.random.Generator) -> Numbers:
+    """Different items, each with its chance exactly, as many as the chances add up to, rounded up or down.
+
+    Source: Madow 1949, "On the theory of systematic sampling, II"; the order is drawn anew each time.
+    """
+    order = draw.permutation(len(chances))
+    ends = draw.random() + np.concatenate([[0.0], np.cumsum(chances[order])])
+    return order[np.diff(np.floor(ends)) > 0]
+
+
 def places(items: Numbers, n: int) -> Numbers:
     """Where each of n items stands in `items`, or -1."""
     place = np.full(n, -1, dtype=np.int64)

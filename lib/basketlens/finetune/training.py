@@ -1,7 +1,7 @@
 """One task of `finetune`: rows in, a trained model or a table of figures out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +19,10 @@ from basketlens.evaluate.split import Cuts
 from basketlens.finetune.augmenting import AugmentOptions, augmented
 from basketlens.finetune.basket_training import BasketOptions, train_baskets
 from basketlens.finetune.checkpoint import Checkpoint, digest_of
+from basketlens.finetune.encoder_training import EncoderOptions, Tuned, tune_encoder
+from basketlens.finetune.encoder_weights import check_size, weight_parts
 from basketlens.finetune.encoding import NameEncoder
-from basketlens.finetune.fields import FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
+from basketlens.finetune.fields import ENCODER, FACTS, HEADS, MOST_ITEMS, PAYLOAD, TABLE, Task
 from basketlens.finetune.heads import Heads, projections
 from basketlens.finetune.loop import Progress
 from basketlens.finetune.pair_training import PairOptions, train_pairs
@@ -37,7 +39,8 @@ class TrainingOptions(NamedTuple):
     pairs: PairOptions
     baskets: BasketOptions
     augment: AugmentOptions
-    embed: EmbedSettings  # the encoder that reads further names
+    encoder: EncoderOptions | None  # None: heads alone, on vectors as they are
+    embed: EmbedSettings  # which encoder that is; it also reads further names
     evaluate: EvaluateOptions
     validation: float  # share of the days
     test: float
@@ -50,21 +53,30 @@ class TrainingOptions(NamedTuple):
 def training_pages(
     batches: Iterator[pa.RecordBatch], task: Task, options: TrainingOptions, *, device: str
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of `evaluation`, or of `projections`, `basket_projections` and the heads.
+    """Rows of `evaluation`, or of `projections`, `basket_projections`, the heads and, where it was trained, the encoder.
 
     Raises:
         InputError: there is too little to train on, or a part has no baskets.
+        LimitError: the encoder is too large to be trained.
     """
     torch.set_float32_matmul_precision("highest")
     items, baskets = read_shopping(batches)
     if task.is_evaluation:
         yield _evaluated(items, baskets, task.seed, options, device)
         return
+    of_encoder: dict[str, Any] = {}
+    encoder = NameEncoder.load(options.embed) if options.encoder else None
+    if encoder:
+        check_size(encoder.model)
+        tuned = tuned_by(options, encoder, items, baskets, seed=task.seed, device=device)
+        items, of_encoder = items._replace(vectors=tuned.vectors), tuned.facts()
+        for number, part in enumerate(weight_parts(encoder.model)):
+            yield _rows(ENCODER, 1, {PAYLOAD: [part], FACTS: [json.dumps({"part": number})]})
     losses: list[Progress] = []
     purchases = purchases_of(baskets)
     more = augmented(
         items, baskets.held, copurchases(baskets), purchases, options.augment,
-        lambda: NameEncoder.load(options.embed), seed=task.seed,
+        lambda: encoder or NameEncoder.load(options.embed), seed=task.seed,
     )  # fmt: skip
     heads = train_pairs(
         items.vectors, more.counts, purchases, options.pairs,
@@ -76,6 +88,7 @@ def training_pages(
         "steps": len(losses), "first_loss": losses[0].loss, "last_loss": losses[-1].loss, "device": device,
         "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()),
         **more.facts(),
+        **of_encoder,
     }  # fmt: skip
     yield _heads_row(heads, facts)
     yield from _projected(items, heads, table="projections")
@@ -111,6 +124,32 @@ def _checkpoint(options: TrainingOptions, name: str, seed: int, *data: npt.NDArr
     )
 
 
+def tuned_by(
+    options: TrainingOptions,
+    encoder: NameEncoder,
+    items: Items,
+    baskets: Baskets,
+    *,
+    seed: int,
+    device: str,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Tuned:
+    """Train the encoder, in place, on these baskets alone; `options.encoder` must be there."""
+    assert options.encoder is not None
+    weights = [weight.numpy() for weight in encoder.model.state_dict().values()]
+    data = (
+        np.array(items.names, dtype=str),
+        baskets.held.indices,
+        baskets.held.indptr,
+        baskets.days,
+        *weights,
+    )
+    return tune_encoder(
+        encoder, list(items.names), baskets, options.encoder,
+        seed=seed, device=device, on_step=on_step, checkpoint=_checkpoint(options, "encoder", seed, *data),
+    )  # fmt: skip
+
+
 def fit_by(options: TrainingOptions, device: str, items: Items) -> Fit:
     """What `evaluate` trains with, of items whose vectors it gives."""
 
@@ -123,9 +162,12 @@ def fit_by(options: TrainingOptions, device: str, items: Items) -> Fit:
         seed: int,
     ) -> Fitted:
         del is_new  # they are known by their purchases of 0
+        encoder = NameEncoder.load(options.embed) if options.encoder else None
+        if encoder:
+            vectors = tuned_by(options, encoder, items, train, seed=seed, device=device).vectors
         more = augmented(
             items._replace(vectors=vectors), train.held, counts, purchases, options.augment,
-            lambda: NameEncoder.load(options.embed), seed=seed,
+            lambda: encoder or NameEncoder.load(options.embed), seed=seed,
         )  # fmt: skip
         data = (vectors, *more.data())
         of_pairs = train_pairs(

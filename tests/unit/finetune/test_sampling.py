@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from basketlens.finetune.sampling import KeyOptions, draw_keys, entries, key_pool
+from basketlens.finetune.sampling import KeyOptions, chances_of, draw_by_chance, draw_keys, entries, key_pool
 
 PURCHASES = np.array([3, 0, 9, 1, 9, 2, 0, 5])
 
@@ -39,3 +39,22 @@ def test_entries_of_some_rows():
     matrix = sparse.csr_array(np.array([[0, 5, 0], [0, 0, 0], [1, 0, 2]]))
     at, columns, values = entries(matrix, np.array([2, 1, 0]))
     assert (at.tolist(), columns.tolist(), values.tolist()) == ([0, 0, 2], [0, 2, 1], [1, 2, 5])
+
+
+def test_chances_are_in_proportion_and_certainty_at_most():
+    chances = chances_of(np.array([100.0, 4.0, 2.0, 1.0, 1.0, 0.0]), 3)
+    assert chances.tolist() == pytest.approx([1, 1, 0.5, 0.25, 0.25, 0])  # 4 of 8 of two items would be 1
+    assert chances_of(np.sqrt(PURCHASES), 6).tolist() == [1, 0, 1, 1, 1, 1, 0, 1]
+    assert chances_of(np.sqrt(PURCHASES), 0).tolist() == [0] * 8
+
+
+@pytest.mark.parametrize("expected", [2, 4])
+def test_items_are_drawn_by_their_chances(expected):
+    chances = chances_of(PURCHASES.astype(float), expected)
+    times = np.zeros(8)
+    for step in range(2000):
+        drawn = draw_by_chance(chances, np.random.default_rng([0, step]))
+        assert len(drawn) == len(set(drawn.tolist())) == expected
+        times[drawn] += 1
+    assert times / 2000 == pytest.approx(chances, abs=0.04)
+    assert times[chances == 1].tolist() == [2000] * int((chances == 1).sum())
