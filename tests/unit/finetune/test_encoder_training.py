@@ -249,7 +249,9 @@ def test_nothing_of_validation_and_test_reaches_the_encoder(monkeypatch):
     monkeypatch.setattr(training.NameEncoder, "load", lambda embed: tiny())
     short = OPTIONS._replace(schedule=OPTIONS.schedule._replace(steps=6, check_every=3))
     small = EvaluateOptions(new_share=0.1, max_queries=200, resamples=100, ease_max_items=40)
-    options = training.TrainingOptions(PAIRS, BASKETS, short, None, small, 0.2, 0.2, None, 10, {})
+    options = training.TrainingOptions(
+        PAIRS, BASKETS, None, short, None, small, 0.2, 0.2, None, 10, {}, keeps_baskets=False
+    )  # fmt: skip
     for first_other_day in (101, 60, 50):
         is_other = of.baskets.days >= first_other_day
         held = of.baskets.held.toarray()
