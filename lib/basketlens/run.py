@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from basketlens import columns as c
 from basketlens import fingerprint as fp
@@ -125,7 +126,10 @@ class RunIO:
             self.rows[name] = written.rows
         return written
 
-    def write_parts(self, name: str, parts: Sequence[DataFrame], *, doing: str) -> DataFrame:
+    def folder(self, name: str, schema: T.StructType) -> str:
+        return self._run.tables.folder(name, schema)
+
+    def write_parts(self, name: str, parts: Sequence[Callable[[], DataFrame]], *, doing: str) -> DataFrame:
         began = time.monotonic()
 
         def told(number: int) -> None:

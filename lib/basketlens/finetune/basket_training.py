@@ -15,6 +15,7 @@ from basketlens.finetune.catalogue import Catalogue, Wanted
 from basketlens.finetune.checkpoint import Checkpoint
 from basketlens.finetune.heads import HeadOptions, Heads, new_heads
 from basketlens.finetune.loop import Progress, Schedule, train
+from basketlens.finetune.ranks import ALONE, Ranks
 from basketlens.finetune.sampling import KeyOptions, Keys, Numbers, entries
 
 
@@ -41,6 +42,7 @@ def train_baskets(
     start: Heads | None = None,
     checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Heads:
     """Heads whose mean query over what a basket shows predicts what else is in it.
 
@@ -58,6 +60,7 @@ def train_baskets(
         start: heads of the same items and shape to begin with, left as they are; None: new ones.
         checkpoint: where to save, and to go on from.
         on_step: told after every step.
+        ranks: the processes that train these heads together, each given the same arguments.
 
     Raises:
         InputError: no basket has two items, or too few baskets, or a training that diverges.
@@ -78,7 +81,7 @@ def train_baskets(
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         chosen = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)
         question = _question(held, chosen, options, draw)
-        return _loss(heads, catalogue, catalogue.some_keys(draw), question, draw)
+        return _loss(heads, catalogue, catalogue.some_keys(draw), question, draw, ranks)
 
     later = _Later(catalogue, held_out, options, seed) if held_out is not None else None
     return train(
@@ -89,6 +92,7 @@ def train_baskets(
         held_out_loss=later.loss if later else None,
         checkpoint=checkpoint,
         on_step=on_step,
+        ranks=ranks,
     )
 
 
@@ -143,13 +147,23 @@ def _question(
 
 
 def _loss(
-    heads: Heads, catalogue: Catalogue, keys: Keys, asked: _Question, draw: np.random.Generator | None
+    heads: Heads,
+    catalogue: Catalogue,
+    keys: Keys,
+    asked: _Question,
+    draw: np.random.Generator | None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
+    """Of the part of these baskets that is this process's."""
+    weights = asked.wanted.weights
+    part = ranks.part(len(weights))
     different, place = np.unique(asked.items, return_inverse=True)
-    queries = catalogue.queries(heads, different, draw)
-    starts = np.searchsorted(asked.rows, np.arange(len(asked.wanted.weights)))
+    ends = np.searchsorted(asked.rows, np.arange(len(weights) + 1))
+    used, place = np.unique(place[ends[part.start] : ends[part.stop]], return_inverse=True)
+    queries = catalogue.queries(heads, different, draw, used)
+    starts = ends[part] - ends[part.start]
     device = queries.device
     mean = embedding_bag(  # (r, w)
         torch.from_numpy(place).to(device), queries, torch.from_numpy(starts).to(device), mode="mean"
     )
-    return catalogue.loss(heads, mean, keys, asked.wanted, draw)
+    return catalogue.loss(heads, mean, keys, asked.wanted.part(part), draw) * ranks.share(weights)

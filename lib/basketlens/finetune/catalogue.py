@@ -24,6 +24,16 @@ class Wanted(NamedTuple):
     hidden_items: Numbers
     weights: npt.NDArray[np.float32]  # (r,)
 
+    def part(self, rows: slice) -> "Wanted":
+        """Some of the rows."""
+        targets, hidden = (
+            (at >= rows.start) & (at < rows.stop) for at in (self.target_rows, self.hidden_rows)
+        )
+        return Wanted(
+            self.target_rows[targets] - rows.start, self.target_items[targets], self.targets[targets],
+            self.hidden_rows[hidden] - rows.start, self.hidden_items[hidden], self.weights[rows],
+        )  # fmt: skip
+
 
 class Catalogue(NamedTuple):
     """n items on the training's device."""
@@ -56,10 +66,16 @@ class Catalogue(NamedTuple):
         """The keys of a step."""
         return draw_keys(self.pool, len(self.text), draw)
 
-    def queries(self, heads: Heads, items: Numbers, draw: np.random.Generator | None) -> Tensor:
-        """Queries (r, w) of items, residuals dropped at random where a generator is given."""
+    def queries(
+        self, heads: Heads, items: Numbers, draw: np.random.Generator | None, part: slice | Numbers
+    ) -> Tensor:
+        """Queries (r, w) of a part of the items, residuals dropped at random where a generator is given.
+
+        Chance is drawn for all the items, whichever part is asked for.
+        """
         at = self._here(items)
-        return heads.queries(self.text[at], at, self._shown(heads, at, self.residual_dropout, draw))
+        shown = self._shown(heads, at, self.residual_dropout, draw)[part]
+        return heads.queries(self.text[at[part]], at[part], shown)
 
     def loss(
         self, heads: Heads, queries: Tensor, keys: Keys, wanted: Wanted, draw: np.random.Generator | None

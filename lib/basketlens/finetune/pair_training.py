@@ -14,6 +14,7 @@ from basketlens.finetune.catalogue import Catalogue, Wanted
 from basketlens.finetune.checkpoint import Checkpoint
 from basketlens.finetune.heads import HeadOptions, Heads, new_heads
 from basketlens.finetune.loop import Progress, Schedule, train
+from basketlens.finetune.ranks import ALONE, Ranks
 from basketlens.finetune.sampling import KeyOptions, Keys, Numbers, entries
 
 
@@ -37,6 +38,7 @@ def train_pairs(
     held_out: sparse.csr_array | None = None,
     checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Heads:
     """Heads whose softmax over the catalogue is the share n_ij / sum_j n_ij of item i's co-purchases.
 
@@ -53,6 +55,7 @@ def train_pairs(
         held_out: (n, n) counts of later baskets, to stop by.
         checkpoint: where to save, and to go on from.
         on_step: told after every step.
+        ranks: the processes that train these heads together, each given the same arguments.
 
     Raises:
         InputError: no two items were bought together, or too few baskets, or a training that diverges.
@@ -69,7 +72,7 @@ def train_pairs(
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         at = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)
-        return _loss(heads, catalogue, catalogue.some_keys(draw), counts, at, draw)
+        return _loss(heads, catalogue, catalogue.some_keys(draw), counts, at, draw, ranks)
 
     later = (
         _Later(catalogue, held_out, purchases, options.held_out_rows, seed) if held_out is not None else None
@@ -82,6 +85,7 @@ def train_pairs(
         held_out_loss=later.loss if later else None,
         checkpoint=checkpoint,
         on_step=on_step,
+        ranks=ranks,
     )
 
 
@@ -123,11 +127,15 @@ def _loss(
     counts: sparse.csr_array,
     rows: Numbers,
     draw: np.random.Generator | None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
+    """Of the part of these rows that is this process's."""
     at, partners, together = entries(counts, rows)
     totals = np.bincount(at, together, minlength=len(rows))
     shares = (together / totals[at]).astype(np.float32)
     itself = np.arange(len(rows))
     weights = np.sqrt(totals).astype(np.float32)
     wanted = Wanted(at, partners, shares, itself, rows, weights)
-    return catalogue.loss(heads, catalogue.queries(heads, rows, draw), keys, wanted, draw)
+    part = ranks.part(len(rows))
+    queries = catalogue.queries(heads, rows, draw, part)
+    return catalogue.loss(heads, queries, keys, wanted.part(part), draw) * ranks.share(weights)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, TASK, Task
 from basketlens.finetune.labelling import write_labels
 from basketlens.finetune.model_step import write_model_folder
 from basketlens.finetune.shopping_rows import baskets_of, drawn, items_of, task_rows
+from basketlens.finetune.together import check_processes, train_together
 from basketlens.settings import Settings
 from basketlens.settings_finetune import FinetuneSettings
 from basketlens.stage_io import StageIO
@@ -47,6 +48,7 @@ def run(io: StageIO, settings: Settings) -> None:
         io.note(enabled=False)
         return
     _check(finetune)
+    check_processes(finetune.processes, root=settings.tables.root, cores=io.cores)
     products = io.read("products")
     io.write(
         "training_items",
@@ -59,11 +61,8 @@ def run(io: StageIO, settings: Settings) -> None:
     tasks = [Task(is_evaluation=False, seed=finetune.seed)]
     if finetune.evaluate.enabled:
         tasks += [Task(is_evaluation=True, seed=seed) for seed in finetune.evaluate.seeds]
-    parts = [range(start, min(start + io.cores, len(tasks))) for start in range(0, len(tasks), io.cores)]
-    trained = io.write_parts(
-        f"trained_{io.cores}",
-        [_trained(task_rows(io.read("training_items"), chosen, part), tasks, settings) for part in parts],
-        doing=f"training on {found:,} baskets, {len(tasks)} times",
+    trained = _trained(
+        io, chosen, tasks, settings, doing=f"training on {found:,} baskets, {len(tasks)} times"
     )
     io.write("projections", _of(trained, "projections"), doing="writing projections")
     figures = [_of(trained, "evaluation")] if finetune.evaluate.enabled else []
@@ -109,7 +108,34 @@ def extra(settings: Settings) -> dict[str, str]:
     return {"level": settings.link.level, "max_basket_items": str(settings.mine.max_basket_items)}
 
 
-def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
+def _trained(
+    io: StageIO, baskets: DataFrame, tasks: list[Task], settings: Settings, *, doing: str
+) -> DataFrame:
+    """What the tasks give back: side by side, or one after another by several processes each."""
+    items = io.read("training_items")
+    if settings.finetune.processes > 1:
+        return _trained_together(io, task_rows(items, baskets, range(1)), tasks, settings, doing=doing)
+    parts = [range(start, min(start + io.cores, len(tasks))) for start in range(0, len(tasks), io.cores)]
+    made = [partial(_by_tasks, task_rows(items, baskets, part), tasks, settings) for part in parts]
+    return io.write_parts(f"trained_{io.cores}", made, doing=doing)
+
+
+def _trained_together(
+    io: StageIO, rows: DataFrame, tasks: list[Task], settings: Settings, *, doing: str
+) -> DataFrame:
+    io.write("training_rows", rows, doing="writing what every process reads")
+    source = io.folder("training_rows", rows.schema)
+
+    def made(number: int) -> DataFrame:
+        name = f"trained_{number}"
+        target = io.folder(name, TRAINED_ROWS)
+        train_together(rows, source, target, tasks[number], settings.finetune)
+        return io.read(name)
+
+    return io.write_parts("trained_together", [partial(made, n) for n in range(len(tasks))], doing=doing)
+
+
+def _by_tasks(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
     device = settings.finetune.device
     finetune = settings.finetune
 

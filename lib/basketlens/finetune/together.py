@@ -1,0 +1,114 @@
+"""A training by several processes: where each of them runs, and what it is told."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from pyspark.sql import DataFrame
+
+from basketlens.errors import SettingsError
+from basketlens.finetune.fields import Task
+from basketlens.locations import local_path
+from basketlens.settings_finetune import FinetuneSettings
+
+_TASK_GPUS: Final = "spark.task.resource.gpu.amount"
+
+
+def train_together(rows: DataFrame, folder: str, target: str, task: Task, settings: FinetuneSettings) -> None:
+    """Train by `finetune.processes` processes, in a Spark task each, all of which run at once (a barrier stage).
+
+    Args:
+        rows: what is in `folder`; its session runs the tasks.
+        folder: Parquet that every process reads.
+        target: where the first one puts its result, in one Parquet file.
+        task: what to train.
+        settings: of the training.
+
+    Raises:
+        SettingsError: a GPU is wanted, and Spark gives tasks none.
+    """
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    given = rows.sparkSession.conf.get(_TASK_GPUS, None)
+    if settings.device == "cuda" and given is None:
+        raise SettingsError(
+            f"finetune.device = 'cuda' and finetune.processes = {settings.processes}, but Spark gives its tasks no GPU.\n"
+            f"  Next: --conf {_TASK_GPUS}=1 behind --"
+        )
+    is_gpu = settings.device == "cuda" or (settings.device == "auto" and given is not None)
+    distributor = TorchDistributor(num_processes=settings.processes, local_mode=False, use_gpu=is_gpu)
+    distributor.run(
+        _process(),
+        _ModulePath(),
+        shared_path(folder),
+        shared_path(target),
+        tuple(task),
+        settings.model_dump_json(),
+        is_gpu,
+    )
+
+
+def check_processes(processes: int, *, root: str, cores: int) -> None:
+    """Say beforehand why several processes could not train.
+
+    Raises:
+        SettingsError: they would wait for each other for ever, or could not see the tables.
+    """
+    if processes == 1:
+        return
+    shared_path(root)
+    if cores < processes:
+        raise SettingsError(
+            f"finetune.processes = {processes}, but Spark runs {cores} tasks at once, and all processes must run at once.\n"
+            f"  Next: --set finetune.processes={cores}, or more executors or cores"
+        )
+
+
+def shared_path(location: str) -> str:
+    """A folder of `tables.root` as a path that processes without Spark open.
+
+    Raises:
+        SettingsError: it is no path of a file system.
+    """
+    path = local_path(location)
+    if path is None:
+        raise SettingsError(
+            f"finetune.processes above 1 needs a tables.root that is a path, found {location}\n"
+            "  Wanted: a folder that driver and executors see under one path, such as /dbfs/..., /Volumes/... or a network disk\n"
+            "  Next: another tables.root, or --set finetune.processes=1"
+        )
+    return str(path.absolute())
+
+
+class _ModulePath:
+    """Becomes, when Spark hands it to a task, the list of places that the task finds modules in.
+
+    The process that torch starts beside the task has none of what `--py-files` added.
+    """
+
+    def __reduce__(self) -> tuple[Callable[[], list[str]], tuple[()]]:
+        return _module_path, ()
+
+
+def _module_path() -> list[str]:
+    return list(sys.path)
+
+
+def _process() -> Callable[..., None]:
+    """What runs in the process: a function without a home, because no module of ours can be imported before `path` is known."""
+
+    def process(
+        path: list[str], folder: str, target: str, task: tuple[Any, ...], settings: str, is_gpu: bool
+    ) -> None:
+        import sys
+
+        sys.path.extend(place for place in path if place not in sys.path)
+        from basketlens.finetune.fields import Task
+        from basketlens.finetune.options import training_options
+        from basketlens.finetune.process import train_task
+        from basketlens.settings_finetune import FinetuneSettings
+
+        options = training_options(FinetuneSettings.model_validate_json(settings))
+        train_task(folder, target, Task(*task), options, is_gpu=is_gpu)
+
+    return process
