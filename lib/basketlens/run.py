@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 from basketlens import columns as c
 from basketlens import fingerprint as fp
 from basketlens import settings_files
-from basketlens.adapter import FileSystem, default_parallelism
+from basketlens.adapter import FileSystem, default_parallelism, slots
 from basketlens.checkpoints import Checkpoints
 from basketlens.faults import as_user_error
 from basketlens.progress import Progress
@@ -73,6 +73,9 @@ class RunIO:
         self.figures: dict[str, Any] = {}
         self._seen: dict[str, Observation] = {}
         self.steps: list[dict[str, Any]] = []  # what was done, in order, for the manifest
+
+    def slots(self) -> int:
+        return slots(self._run.spark)
 
     def read(self, name: str) -> DataFrame:
         return self._run.tables.read(name)

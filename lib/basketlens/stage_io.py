@@ -22,6 +22,9 @@ class StageIO(Protocol):
     run_id: str
     cores: int  # tasks that run at once
 
+    def slots(self) -> int:
+        """Tasks that the executors of this moment could run at once."""
+
     def read(self, name: str) -> DataFrame:
         """A table: staged by this stage, else the user's replacement, else published by an earlier one."""
 

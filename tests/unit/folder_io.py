@@ -47,6 +47,9 @@ class FolderIO:
         values = dict(seen.get)
         return Written(int(values.pop("rows")), values)
 
+    def slots(self) -> int:
+        return self.cores
+
     def folder(self, name: str, schema) -> str:
         self._staged.add(name)
         return str(self.root / "staging" / name)

@@ -75,7 +75,7 @@ def train_baskets(
     heads = new_heads(vectors, purchases, options.heads, seed=seed)
     if start is not None:
         heads.load_state_dict(start.state_dict())
-    heads = heads.to(device)
+    heads = ranks.as_first(heads.to(device))
     catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
@@ -85,15 +85,9 @@ def train_baskets(
 
     later = _Later(catalogue, held_out, options, seed) if held_out is not None else None
     return train(
-        heads,
-        step_loss,
-        options.schedule,
-        seed=seed,
-        held_out_loss=later.loss if later else None,
-        checkpoint=checkpoint,
-        on_step=on_step,
-        ranks=ranks,
-    )
+        heads, step_loss, options.schedule,
+        seed=seed, held_out_loss=later.loss if later else None, checkpoint=checkpoint, on_step=on_step, ranks=ranks,
+    )  # fmt: skip
 
 
 class _Question(NamedTuple):

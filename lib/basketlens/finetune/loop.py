@@ -72,8 +72,7 @@ def train(
     )
     curve: list[Progress] = []
     best = _weights(model)
-    saved = load_state(checkpoint) if checkpoint else None
-    _check_alike(ranks.everyones(len(saved.facts["curve"]) if saved else 0), checkpoint)
+    saved = _saved(checkpoint, ranks) if checkpoint else None
     if saved:
         curve = [Progress(*report) for report in saved.facts["curve"]]
         best = _restore(model, optimizer, saved)
@@ -84,9 +83,7 @@ def train(
         if _is_over(curve, schedule.patience):
             break
         loss = ranks.mean(_step(model, take, optimizer, schedule, step, seed))
-        is_look = held_out_loss is not None and (
-            (step + 1) % schedule.check_every == 0 or step + 1 == schedule.steps
-        )
+        is_look = (step + 1) % schedule.check_every == 0 or step + 1 == schedule.steps
         held_out = ranks.of_first(held_out_loss(model)) if held_out_loss and is_look else None
         if held_out is not None and held_out < min(
             (p.held_out for p in curve if p.held_out is not None), default=math.inf
@@ -123,14 +120,17 @@ def _step(
     return loss
 
 
-def _check_alike(steps: list[int], checkpoint: Checkpoint | None) -> None:
-    """All processes must go on from the same step."""
-    if checkpoint and len(set(steps)) > 1:
+def _saved(checkpoint: Checkpoint, ranks: Ranks) -> State | None:
+    """The state to go on from, which must be the same for all processes."""
+    saved = load_state(checkpoint)
+    steps = ranks.everyones(len(saved.facts["curve"]) if saved else 0)
+    if len(set(steps)) > 1:
         raise SettingsError(
             f"Processes that train together see other checkpoints: {', '.join(map(str, steps))} steps done, by rank.\n"
             f"  Folder: {checkpoint.folder}\n"
             "  Next: finetune.checkpoints on a file system that all executors share"
         )
+    return saved
 
 
 def _rate(step: int, schedule: Schedule) -> float:

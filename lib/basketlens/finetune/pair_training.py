@@ -67,7 +67,7 @@ def train_pairs(
             f"No two items were bought together in training, so there is nothing to learn of {len(purchases)} items.\n"
             "  Wanted: baskets of two items or more\n  Next: more weeks of receipts, or finetune.enabled=false"
         )
-    heads = new_heads(vectors, purchases, options.heads, seed=seed).to(device)
+    heads = ranks.as_first(new_heads(vectors, purchases, options.heads, seed=seed).to(device))
     catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
@@ -78,15 +78,9 @@ def train_pairs(
         _Later(catalogue, held_out, purchases, options.held_out_rows, seed) if held_out is not None else None
     )
     return train(
-        heads,
-        step_loss,
-        options.schedule,
-        seed=seed,
-        held_out_loss=later.loss if later else None,
-        checkpoint=checkpoint,
-        on_step=on_step,
-        ranks=ranks,
-    )
+        heads, step_loss, options.schedule,
+        seed=seed, held_out_loss=later.loss if later else None, checkpoint=checkpoint, on_step=on_step, ranks=ranks,
+    )  # fmt: skip
 
 
 class _Later:

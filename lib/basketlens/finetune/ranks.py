@@ -1,6 +1,7 @@
 """The processes that train one model together, as one of them sees them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -60,12 +61,17 @@ class Ranks(NamedTuple):
     ) -> Callable[[np.random.Generator], Tensor]:
         """`step_loss` of the model; gradients of what it gives are the mean of all processes'.
 
-        The model starts as that of the first process.  Its state keeps its names: it is not the model that is wrapped.
+        The model itself is not wrapped, so that its state keeps its names.
         """
         step = _Step(model, step_loss)
-        if self.size == 1:
-            return step
-        return DistributedDataParallel(step, broadcast_buffers=False)  # buffers are computed alike everywhere
+        return step if self.size == 1 else DistributedDataParallel(step)
+
+    def as_first(self, model: Model) -> Model:
+        """The model with the first process's weights and buffers: another machine may round otherwise, or turn an eigenvector."""
+        if self.size > 1:
+            for value in model.state_dict().values():
+                dist.broadcast(value, src=0)
+        return model
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of all processes' values, the same in each of them."""
@@ -97,14 +103,15 @@ ALONE: Final = Ranks(0, 1)
 
 
 class _Step(nn.Module):
-    """A step's loss as a module's output, which is what `DistributedDataParallel` asks for."""
+    """A step's loss as a module's output, as `DistributedDataParallel` asks for it; without buffers, which it would send at every step."""
 
     def __init__(self, model: Model, loss: Callable[[Model, np.random.Generator], Tensor]) -> None:
         super().__init__()
-        self.model, self.loss = model, loss
+        self.weights = nn.ParameterList(model.parameters())
+        self.loss = partial(loss, model)
 
     def forward(self, draw: np.random.Generator) -> Tensor:
-        return self.loss(self.model, draw)
+        return self.loss(draw)
 
 
 def _device() -> str:

@@ -18,13 +18,14 @@ from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, TASK, Task
 from basketlens.finetune.labelling import write_labels
 from basketlens.finetune.model_step import write_model_folder
 from basketlens.finetune.shopping_rows import baskets_of, drawn, items_of, task_rows
-from basketlens.finetune.together import check_processes, train_together
+from basketlens.finetune.together import shared_path, train_together, wait_for_slots
 from basketlens.settings import Settings
 from basketlens.settings_finetune import FinetuneSettings
 from basketlens.stage_io import StageIO
 
 _LARGEST_MODEL: Final = 1  # rows
 _MOST_FIGURES: Final = 10_000
+_PATIENCE_S: Final = 60  # with executors that have not come yet
 
 TRAINED_ROWS: Final = T.StructType(
     [
@@ -48,7 +49,8 @@ def run(io: StageIO, settings: Settings) -> None:
         io.note(enabled=False)
         return
     _check(finetune)
-    check_processes(finetune.processes, root=settings.tables.root, cores=io.cores)
+    if finetune.processes > 1:
+        shared_path(settings.tables.root)
     products = io.read("products")
     io.write(
         "training_items",
@@ -125,6 +127,7 @@ def _trained_together(
 ) -> DataFrame:
     io.write("training_rows", rows, doing="writing what every process reads")
     source = io.folder("training_rows", rows.schema)
+    wait_for_slots(settings.finetune.processes, io.slots, seconds=_PATIENCE_S)
 
     def made(number: int) -> DataFrame:
         name = f"trained_{number}"

@@ -1,6 +1,7 @@
 """A training by several processes: where each of them runs, and what it is told."""
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from basketlens.locations import local_path
 from basketlens.settings_finetune import FinetuneSettings
 
 _TASK_GPUS: Final = "spark.task.resource.gpu.amount"
+_COME_AND_GO: Final = "spark.dynamicAllocation.enabled"
 
 
 def train_together(rows: DataFrame, folder: str, target: str, task: Task, settings: FinetuneSettings) -> None:
@@ -25,11 +27,17 @@ def train_together(rows: DataFrame, folder: str, target: str, task: Task, settin
         settings: of the training.
 
     Raises:
-        SettingsError: a GPU is wanted, and Spark gives tasks none.
+        SettingsError: a GPU is wanted, and Spark gives tasks none; or executors come and go.
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    given = rows.sparkSession.conf.get(_TASK_GPUS, None)
+    conf = rows.sparkSession.conf
+    if conf.get(_COME_AND_GO, "false") == "true":
+        raise SettingsError(
+            f"finetune.processes = {settings.processes}, and {_COME_AND_GO} is true: Spark starts no tasks that need each other then.\n"
+            f"  Next: --conf {_COME_AND_GO}=false behind --, or --set finetune.processes=1"
+        )
+    given = conf.get(_TASK_GPUS, None)
     if settings.device == "cuda" and given is None:
         raise SettingsError(
             f"finetune.device = 'cuda' and finetune.processes = {settings.processes}, but Spark gives its tasks no GPU.\n"
@@ -48,20 +56,20 @@ def train_together(rows: DataFrame, folder: str, target: str, task: Task, settin
     )
 
 
-def check_processes(processes: int, *, root: str, cores: int) -> None:
-    """Say beforehand why several processes could not train.
+def wait_for_slots(processes: int, slots: Callable[[], int], *, seconds: int) -> None:
+    """Return once all processes can run at once: executors register one after another.
 
     Raises:
-        SettingsError: they would wait for each other for ever, or could not see the tables.
+        SettingsError: there are too few after this time.  Spark itself would ask for 10 minutes.
     """
-    if processes == 1:
-        return
-    shared_path(root)
-    if cores < processes:
-        raise SettingsError(
-            f"finetune.processes = {processes}, but Spark runs {cores} tasks at once, and all processes must run at once.\n"
-            f"  Next: --set finetune.processes={cores}, or more executors or cores"
-        )
+    end = time.monotonic() + seconds
+    while (found := slots()) < processes:
+        if time.monotonic() > end:
+            raise SettingsError(
+                f"finetune.processes = {processes}, but executors have room for {found} tasks at once: processes of one training need each other.\n"
+                f"  Next: --set finetune.processes={max(found, 1)}, or more executors or cores (with GPUs: more GPUs)"
+            )
+        time.sleep(0.5)
 
 
 def shared_path(location: str) -> str:

@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import shutil
 import signal
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def curve_of(path: Path) -> list:
 
 
 def assert_same_curve(found, wanted):
-    assert [step for step, *_ in found] == [step for step, *_ in wanted] == list(range(1, 61))
+    assert [step for step, *_ in found] == [step for step, *_ in wanted] == list(range(1, two.STEPS + 1))
     for at in (1, 2):  # the loss of steps; held-out loss, where they looked
         pick = [(a[at], b[at]) for a, b in zip(found, wanted, strict=True) if b[at] is not None]
         assert np.array(pick)[:, 0] == pytest.approx(np.array(pick)[:, 1], abs=1e-5)
@@ -83,7 +84,7 @@ def test_the_first_process_alone_saves(folder):
 
 
 def test_a_killed_training_resumes_to_the_same_curve(folder):
-    assert len(load_state(Checkpoint(folder / "killed", two.IDENTITY, 10)).facts["curve"]) == 20
+    assert len(load_state(Checkpoint(folder / "killed", two.IDENTITY, 1)).facts["curve"]) == two.SAVED
     assert curve_of(folder / "resumed-0.json") == curve_of(folder / "pairs-0.json")
     assert_same_heads(
         load_file(folder / "resumed-0.safetensors"), load_file(folder / "pairs-0.safetensors"), tolerance=0
@@ -93,7 +94,7 @@ def test_a_killed_training_resumes_to_the_same_curve(folder):
 def test_one_process_goes_on_where_two_were(folder, alone, tmp_path):
     shutil.copytree(folder / "killed", tmp_path / "state")
     heads, curve = two.fitted("pairs", state=tmp_path / "state")
-    assert curve[:20] == curve_of(folder / "pairs-0.json")[:20]
+    assert curve[: two.SAVED] == curve_of(folder / "pairs-0.json")[: two.SAVED]
     assert_same_curve(curve, alone["pairs"][1])
     assert_same_heads(heads.state_dict(), alone["pairs"][0].state_dict())
 
@@ -101,7 +102,19 @@ def test_one_process_goes_on_where_two_were(folder, alone, tmp_path):
 def test_states_that_are_not_the_same_everywhere_are_refused_everywhere(folder):
     for rank in (0, 1):
         told = (folder / f"refused-{rank}").read_text()
-        assert told.startswith("SettingsError: Processes that train together see other checkpoints: 0, 60 steps")
+        assert told.startswith("Processes that train together see other checkpoints: 0, 30 steps")
+
+
+def test_rows_that_a_process_does_not_see(tmp_path):
+    (tmp_path / "rows.parquet").touch()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        (tmp_path / "port").write_text(str(free.getsockname()[1]))
+    assert run_two(two.blind, tmp_path) == [0, 0]
+    for rank in (0, 1):
+        told = (tmp_path / f"blind-{rank}").read_text()
+        assert "finetune.processes = 2, but 1 of these processes do not see the rows to train on" in told
+        assert told.endswith("--set finetune.processes=1\n")  # and an empty line, where Spark's words begin
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -110,7 +123,11 @@ def test_parts_cover_the_rows_and_their_means_make_the_whole_mean(seed):
     rows, size = int(draw.integers(5, 40)), int(draw.integers(1, 6))
     ranks = [Ranks(rank, size) for rank in range(size)]
     assert [i for r in ranks for i in range(rows)[r.part(rows)]] == list(range(rows))
-    assert max(len(range(rows)[r.part(rows)]) for r in ranks) - min(len(range(rows)[r.part(rows)]) for r in ranks) <= 1
+    assert (
+        max(len(range(rows)[r.part(rows)]) for r in ranks)
+        - min(len(range(rows)[r.part(rows)]) for r in ranks)
+        <= 1
+    )
     weights, losses = draw.uniform(0.1, 9, rows).astype(np.float32), draw.normal(size=rows)
     scaled = [
         np.average(losses[r.part(rows)], weights=weights[r.part(rows)]) * r.share(weights) for r in ranks

@@ -8,17 +8,21 @@ from pathlib import Path
 import torch.distributed as dist
 from safetensors.torch import save_file
 
+from basketlens.errors import SettingsError
 from basketlens.finetune.basket_training import train_baskets
 from basketlens.finetune.checkpoint import Checkpoint
+from basketlens.finetune.fields import Task
 from basketlens.finetune.pair_training import train_pairs
+from basketlens.finetune.process import train_task
 from basketlens.finetune.ranks import ALONE, Ranks
 
 from .shop import BASKETS, PAIRS, shop
 
 IDENTITY = {"seed": 0}
+STEPS, SAVED, KILLED = 30, 10, 15
 
 
-def fitted(kind: str, *, ranks: Ranks = ALONE, state: Path | None = None, on_step=None, patience: int = 6):
+def fitted(kind: str, *, ranks: Ranks = ALONE, state: Path | None = None, on_step=None):
     """Heads of a training, and its curve."""
     of, curve = shop(), []
 
@@ -33,11 +37,11 @@ def fitted(kind: str, *, ranks: Ranks = ALONE, state: Path | None = None, on_ste
     }[kind]
     heads = fit(
         *data,
-        options._replace(schedule=options.schedule._replace(patience=patience)),
+        options._replace(schedule=options.schedule._replace(steps=STEPS, check_every=5)),
         seed=0,
         device="cpu",
         held_out=data[1],
-        checkpoint=Checkpoint(state, IDENTITY, every=10) if state else None,
+        checkpoint=Checkpoint(state, IDENTITY, every=SAVED) if state else None,
         on_step=told,
         ranks=ranks,
     )
@@ -45,13 +49,13 @@ def fitted(kind: str, *, ranks: Ranks = ALONE, state: Path | None = None, on_ste
 
 
 def train(rank: int, folder: Path) -> None:
-    """Both trainings to their ends; then one of which process 1 is killed in step 25, with a state of step 20."""
+    """Both trainings to their ends; then one of which process 1 is killed."""
     ranks = _meet(rank, folder / "first")
     for kind in ("pairs", "baskets"):
         _keep(folder / f"{kind}-{rank}", *fitted(kind, ranks=ranks, state=folder / f"{kind}-state-{rank}"))
 
     def stop(progress):
-        if rank == 1 and progress.step == 25:
+        if rank == 1 and progress.step == KILLED:
             os.kill(os.getpid(), signal.SIGKILL)
 
     fitted("pairs", ranks=ranks, state=folder / "killed", on_step=stop)
@@ -63,8 +67,8 @@ def resume(rank: int, folder: Path) -> None:
     _keep(folder / f"resumed-{rank}", *fitted("pairs", ranks=ranks, state=folder / "resumed"))
     try:
         fitted("pairs", ranks=ranks, state=folder / ("resumed" if rank else "nothing"))
-    except Exception as error:
-        (folder / f"refused-{rank}").write_text(f"{type(error).__name__}: {error}")
+    except SettingsError as error:
+        (folder / f"refused-{rank}").write_text(str(error))
     dist.destroy_process_group()
 
 
@@ -76,3 +80,14 @@ def _meet(rank: int, at: Path) -> Ranks:
 def _keep(path: Path, heads, curve) -> None:
     save_file({name: value.contiguous() for name, value in heads.state_dict().items()}, f"{path}.safetensors")
     Path(f"{path}.json").write_text(json.dumps(curve))
+
+
+def blind(rank: int, folder: Path) -> None:
+    """As torch's launcher starts them; one does not see the rows."""
+    port = (folder / "port").read_text()
+    os.environ |= {"RANK": f"{rank}", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    rows = folder if rank == 0 else folder / "elsewhere"
+    try:
+        train_task(str(rows), str(folder / "out"), Task(False, 0), None, is_gpu=False)
+    except SettingsError as error:
+        (folder / f"blind-{rank}").write_text(str(error))
