@@ -14,7 +14,7 @@ from tests.cluster.shell import shell
 from tests.cluster.standalone import standalone
 from tests.unit.finetune.shop import shop
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 SETTINGS = [
     "finetune.enabled=true", "finetune.heads.width=8", "finetune.heads.bias_width=4", "finetune.heads.frequent_keys=20",
     "finetune.pairs.steps=40", "finetune.pairs.rows=16", "finetune.baskets.steps=20", "finetune.baskets.rows=16",
