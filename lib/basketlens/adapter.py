@@ -73,3 +73,9 @@ class FileSystem:
 def default_parallelism(spark: SparkSession) -> int:
     """Tasks that the cluster runs at once."""
     return int(spark.sparkContext.defaultParallelism)
+
+
+def slots(spark: SparkSession) -> int:
+    """Tasks that fit the executors that are there now: what Spark itself asks before it starts tasks that need each other."""
+    context: Any = spark._jsparkSession.sparkContext()
+    return int(context.maxNumConcurrentTasks(context.resourceProfileManager().defaultResourceProfile()))

@@ -35,13 +35,13 @@ class Checkpoints:
         self._files.remove(self._home)
 
     def whole(
-        self, name: str, parts: Sequence[DataFrame], *, told: Callable[[int], None]
+        self, name: str, parts: Sequence[Callable[[], DataFrame]], *, told: Callable[[int], None]
     ) -> tuple[DataFrame, int]:
         """Write the parts that are not there yet, one after another.
 
         Args:
             name: of the table; another name for other parts.
-            parts: all of one schema; the same rows at every attempt.
+            parts: made when their turn comes; all of one schema, the same rows at every attempt.
             told: called with the number of each part before it is computed.
 
         Returns:
@@ -57,5 +57,5 @@ class Checkpoints:
                 found += 1
                 continue
             told(number)
-            part.write.mode("overwrite").parquet(path)
-        return self._spark.read.schema(parts[0].schema).parquet(*paths), found
+            part().write.mode("overwrite").parquet(path)
+        return self._spark.read.parquet(*paths), found

@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from basketlens import columns as c
 from basketlens import fingerprint as fp
 from basketlens import settings_files
-from basketlens.adapter import FileSystem, default_parallelism
+from basketlens.adapter import FileSystem, default_parallelism, slots
 from basketlens.checkpoints import Checkpoints
 from basketlens.faults import as_user_error
 from basketlens.progress import Progress
@@ -73,6 +74,9 @@ class RunIO:
         self._seen: dict[str, Observation] = {}
         self.steps: list[dict[str, Any]] = []  # what was done, in order, for the manifest
 
+    def slots(self) -> int:
+        return slots(self._run.spark)
+
     def read(self, name: str) -> DataFrame:
         return self._run.tables.read(name)
 
@@ -125,7 +129,10 @@ class RunIO:
             self.rows[name] = written.rows
         return written
 
-    def write_parts(self, name: str, parts: Sequence[DataFrame], *, doing: str) -> DataFrame:
+    def folder(self, name: str, schema: T.StructType) -> str:
+        return self._run.tables.folder(name, schema)
+
+    def write_parts(self, name: str, parts: Sequence[Callable[[], DataFrame]], *, doing: str) -> DataFrame:
         began = time.monotonic()
 
         def told(number: int) -> None:

@@ -125,6 +125,7 @@ class FinetuneSettings(Section):
     device: Literal["auto", "cpu", "cuda"]
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
     scope: Literal["heads", "encoder"]
+    processes: Annotated[int, Field(ge=1, le=1024)]
     checkpoints: str
     checkpoint_every: _Steps
     max_baskets: Annotated[int, Field(ge=1000, le=100_000_000)]

@@ -1,11 +1,12 @@
 """What a stage may do with the world: the only door out of its pure transforms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame
+from pyspark.sql import types as T
 
 
 class Written(NamedTuple):
@@ -20,6 +21,9 @@ class StageIO(Protocol):
 
     run_id: str
     cores: int  # tasks that run at once
+
+    def slots(self) -> int:
+        """Tasks that the executors of this moment could run at once."""
 
     def read(self, name: str) -> DataFrame:
         """A table: staged by this stage, else the user's replacement, else published by an earlier one."""
@@ -57,8 +61,11 @@ class StageIO(Protocol):
         Scratch may be kept apart `by` a column of few values, so that who wants one of them reads no other.
         """
 
-    def write_parts(self, name: str, parts: Sequence[DataFrame], *, doing: str) -> DataFrame:
-        """Materialise scratch of a long stage part by part; returns the whole.
+    def folder(self, name: str, schema: T.StructType) -> str:
+        """Where scratch lies, for processes that are not Spark's: Parquet that they write there, `read` finds."""
+
+    def write_parts(self, name: str, parts: Sequence[Callable[[], DataFrame]], *, doing: str) -> DataFrame:
+        """Materialise scratch of a long stage part by part, each made when its turn comes; returns the whole.
 
         Parts that a killed or failed attempt at the same has finished are not computed again, so they must be the
         same at every attempt; `name` tells apart what is cut into other parts.

@@ -195,6 +195,11 @@ class Tables:
         values = dict(seen.get)
         return Written(int(values.pop("rows")), values)
 
+    def folder(self, name: str, schema: T.StructType) -> str:
+        """Folder of a scratch table in staging, which others than Spark fill or read."""
+        self._staged[name] = schema
+        return f"{self._staging}/{name}"
+
     def to_driver(self, df: DataFrame, *, limit: int, what: str) -> pd.DataFrame:
         """A bounded result as pandas: the only way that rows reach the driver.
 

@@ -94,7 +94,7 @@ def test_what_is_of_something_else_or_unwanted_is_computed_anew(link, more, forc
 
 def test_a_part_that_was_not_written_to_its_end_does_not_count(spark, tmp_path):
     files = FileSystem(spark, str(tmp_path))
-    parts = [spark.range(3).toDF("n"), spark.range(3, 5).toDF("n")]
+    parts = [lambda: spark.range(3).toDF("n"), lambda: spark.range(3, 5).toDF("n")]
     checkpoints = Checkpoints(spark, files, str(tmp_path), "link", "f1")
     told: list[int] = []
     checkpoints.whole("t", parts, told=told.append)

@@ -47,11 +47,18 @@ class FolderIO:
         values = dict(seen.get)
         return Written(int(values.pop("rows")), values)
 
+    def slots(self) -> int:
+        return self.cores
+
+    def folder(self, name: str, schema) -> str:
+        self._staged.add(name)
+        return str(self.root / "staging" / name)
+
     def write_parts(self, name: str, parts, *, doing: str) -> DataFrame:
         for number, part in enumerate(parts):
-            self.write(f"{name}/{number}", part, doing=doing)
+            self.write(f"{name}/{number}", part(), doing=doing)
         paths = [str(self.root / "staging" / name / str(number)) for number in range(len(parts))]
-        return self.spark.read.schema(parts[0].schema).parquet(*paths)
+        return self.spark.read.parquet(*paths)
 
     def to_driver(self, df: DataFrame, *, limit: int, what: str, doing: str):
         frame = df.toPandas()

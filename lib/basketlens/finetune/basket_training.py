@@ -16,6 +16,7 @@ from basketlens.finetune.checkpoint import Checkpoint
 from basketlens.finetune.further_names import FurtherNames
 from basketlens.finetune.heads import HeadOptions, Heads, new_heads
 from basketlens.finetune.loop import Progress, Schedule, train
+from basketlens.finetune.ranks import ALONE, Ranks
 from basketlens.finetune.sampling import KeyOptions, Keys, Numbers, entries
 
 
@@ -39,10 +40,10 @@ def train_baskets(
     seed: int,
     device: str,
     held_out: sparse.csr_array | None = None,
-    start: Heads | None = None,
     checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
     further: FurtherNames | None = None,
+    ranks: Ranks = ALONE,
 ) -> Heads:
     """Heads whose mean query over what a basket shows predicts what else is in it.
 
@@ -57,10 +58,10 @@ def train_baskets(
         seed: of first weights and of all draws; the same one gives the same heads on the same machine.
         device: `cpu` or `cuda:<n>`.
         held_out: (v, n) later baskets, to stop by.
-        start: heads of the same items and shape to begin with, left as they are; None: new ones.
         checkpoint: where to save, and to go on from.
         on_step: told after every step.
         further: other names of the items, that steps read now and then; held-out loss never does.
+        ranks: the processes that train these heads together, each given the same arguments.
 
     Raises:
         InputError: no basket has two items, or too few baskets, or a training that diverges.
@@ -72,27 +73,19 @@ def train_baskets(
             f"None of the {held.shape[0]} training baskets has two items, so none can be completed.\n"
             "  Next: more weeks of receipts, or finetune.enabled=false"
         )
-    heads = new_heads(vectors, purchases, options.heads, seed=seed)
-    if start is not None:
-        heads.load_state_dict(start.state_dict())
-    heads = heads.to(device)
+    heads = ranks.as_first(new_heads(vectors, purchases, options.heads, seed=seed).to(device))
     catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads, further)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         chosen = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)
         question = _question(held, chosen, options, draw)
-        return _loss(heads, catalogue, catalogue.some_keys(draw), question, draw)
+        return _loss(heads, catalogue, catalogue.some_keys(draw), question, draw, ranks)
 
     later = _Later(catalogue, held_out, options, seed) if held_out is not None else None
     return train(
-        heads,
-        step_loss,
-        options.schedule,
-        seed=seed,
-        held_out_loss=later.loss if later else None,
-        checkpoint=checkpoint,
-        on_step=on_step,
-    )
+        heads, step_loss, options.schedule,
+        seed=seed, held_out_loss=later.loss if later else None, checkpoint=checkpoint, on_step=on_step, ranks=ranks,
+    )  # fmt: skip
 
 
 class _Question(NamedTuple):
@@ -146,13 +139,23 @@ def _question(
 
 
 def _loss(
-    heads: Heads, catalogue: Catalogue, keys: Keys, asked: _Question, draw: np.random.Generator | None
+    heads: Heads,
+    catalogue: Catalogue,
+    keys: Keys,
+    asked: _Question,
+    draw: np.random.Generator | None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
+    """Of the part of these baskets that is this process's."""
+    weights = asked.wanted.weights
+    part = ranks.part(len(weights))
     different, place = np.unique(asked.items, return_inverse=True)
-    queries = catalogue.queries(heads, different, draw)
-    starts = np.searchsorted(asked.rows, np.arange(len(asked.wanted.weights)))
+    ends = np.searchsorted(asked.rows, np.arange(len(weights) + 1))
+    used, place = np.unique(place[ends[part.start] : ends[part.stop]], return_inverse=True)
+    queries = catalogue.queries(heads, different, draw, used)
+    starts = ends[part] - ends[part.start]
     device = queries.device
     mean = embedding_bag(  # (r, w)
         torch.from_numpy(place).to(device), queries, torch.from_numpy(starts).to(device), mode="mean"
     )
-    return catalogue.loss(heads, mean, keys, asked.wanted, draw)
+    return catalogue.loss(heads, mean, keys, asked.wanted.part(part), draw) * ranks.share(weights)

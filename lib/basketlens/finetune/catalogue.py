@@ -12,6 +12,7 @@ from basketlens.finetune.heads import HeadOptions, Heads
 from basketlens.finetune.loss import row_loss
 from basketlens.finetune.sampling import KeyOptions, KeyPool, Keys, Numbers, draw_keys, key_pool, places
 
+_ALL = slice(None)
 _CELLS = 1 << 23  # scores at once when all keys take part: 32 MiB
 
 
@@ -24,6 +25,16 @@ class Wanted(NamedTuple):
     hidden_rows: Numbers  # entries outside the softmax
     hidden_items: Numbers
     weights: npt.NDArray[np.float32]  # (r,)
+
+    def part(self, rows: slice) -> "Wanted":
+        """Some of the rows."""
+        targets, hidden = (
+            (at >= rows.start) & (at < rows.stop) for at in (self.target_rows, self.hidden_rows)
+        )
+        return Wanted(
+            self.target_rows[targets] - rows.start, self.target_items[targets], self.targets[targets],
+            self.hidden_rows[hidden] - rows.start, self.hidden_items[hidden], self.weights[rows],
+        )  # fmt: skip
 
 
 class Catalogue(NamedTuple):
@@ -64,10 +75,16 @@ class Catalogue(NamedTuple):
         """The keys of a step."""
         return draw_keys(self.pool, len(self.text), draw)
 
-    def queries(self, heads: Heads, items: Numbers, draw: np.random.Generator | None) -> Tensor:
-        """Queries (r, w) of items, residuals dropped at random where a generator is given."""
+    def queries(
+        self, heads: Heads, items: Numbers, draw: np.random.Generator | None, part: slice | Numbers = _ALL
+    ) -> Tensor:
+        """Queries (r, w) of a part of the items, residuals dropped at random where a generator is given.
+
+        Chance is drawn for all the items, whichever part is asked for.
+        """
         at = self._here(items)
-        return heads.queries(self._text(at, draw), at, self._shown(heads, at, self.residual_dropout, draw))
+        text = self._text(at, draw)[part]
+        return heads.queries(text, at[part], self._shown(heads, at, self.residual_dropout, draw)[part])
 
     def loss(
         self, heads: Heads, queries: Tensor, keys: Keys, wanted: Wanted, draw: np.random.Generator | None

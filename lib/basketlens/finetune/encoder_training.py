@@ -105,9 +105,7 @@ def tune_encoder(
     the loss of `train_pairs`.  The keys of a step are its rows and others, drawn by the square root of their
     purchases; all their names are read in the step, and weighted by the chance that they were drawn.  Whitening
     stays as it was fitted on the first vectors.  Where no look is better than the first heads, the encoder is left
-    as it started.
-
-    Dropout inside the encoder is off: what is served has none, and early stopping holds it back.
+    as it started.  Dropout inside it is off: what is served has none, and early stopping holds it back.
 
     Args:
         encoder: in float32, without dropout.
@@ -141,8 +139,22 @@ def tune_encoder(
     steps = Steps(catalogue, tokens, counts, rows_of(counts, purchases), options.schedule.rows, chances)
     held_out = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
     before = held_out.loss(heads)
+    look = _looking(catalogue, tokens, np.flatnonzero(purchases), held_out)
+    curve = _train_both(
+        Both(encoder, heads), steps, look, options, seed=seed, checkpoint=checkpoint, on_step=on_step
+    )
+    after = min(report.held_out for report in curve if report.held_out is not None)
+    if after < before:
+        return Tuned(encoder.vectors(tokens), before, after, len(curve))
+    encoder.load_state_dict(untouched)
+    return Tuned(vectors, before, before, len(curve))
 
-    bought = np.flatnonzero(purchases)
+
+def _looking(
+    catalogue: Catalogue, tokens: Tokens, bought: Numbers, held_out: LaterPairs
+) -> Callable[[Both], float]:
+    """Held-out loss of encoder and heads as they are, over all items that were bought; reads their names anew."""
+    device = catalogue.text.device
     place = torch.from_numpy(places(bought, len(tokens))).to(device)
 
     def look(both: Both) -> float:
@@ -151,6 +163,20 @@ def tune_encoder(
             held_out.catalogue = catalogue._replace(text=both.heads.whitened(vectors), place=place)
         return held_out.loss(both.heads)
 
+    return look
+
+
+def _train_both(
+    both: Both,
+    steps: Steps,
+    look: Callable[[Both], float],
+    options: EncoderOptions,
+    *,
+    seed: int,
+    checkpoint: Checkpoint | None,
+    on_step: Callable[[Progress], None] | None,
+) -> list[Progress]:
+    """Train encoder and heads in place, each at its own rate; what every step reported."""
     curve: list[Progress] = []
 
     def told(report: Progress) -> None:
@@ -159,18 +185,14 @@ def tune_encoder(
             on_step(report)
 
     groups = [
-        Group(list(encoder.parameters()), options.learning_rate),
-        Group(list(heads.parameters()), options.schedule.learning_rate),
+        Group(list(both.encoder.parameters()), options.learning_rate),
+        Group(list(both.heads.parameters()), options.schedule.learning_rate),
     ]
     train(
-        Both(encoder, heads), steps.loss, options.schedule,
+        both, steps.loss, options.schedule,
         seed=seed, held_out_loss=look, checkpoint=checkpoint, on_step=told, groups=groups,
     )  # fmt: skip
-    after = min(report.held_out for report in curve if report.held_out is not None)
-    if after < before:
-        return Tuned(encoder.vectors(tokens), before, after, len(curve))
-    encoder.load_state_dict(untouched)
-    return Tuned(vectors, before, before, len(curve))
+    return curve
 
 
 def _cut(baskets: Baskets, share: float) -> tuple[Baskets, Baskets]:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from basketlens.errors import InputError
+from basketlens.errors import InputError, SettingsError
 from basketlens.finetune.checkpoint import Checkpoint, State, load_state, save_state
+from basketlens.finetune.ranks import ALONE, Ranks
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -53,6 +54,7 @@ def train(
     checkpoint: Checkpoint | None,
     on_step: Callable[[Progress], None] | None,
     groups: Sequence[Group] = (),
+    ranks: Ranks = ALONE,
 ) -> Model:
     """Train the model in place; with held-out data it ends as it was where their loss was lowest.
 
@@ -68,39 +70,34 @@ def train(
         checkpoint: where to save, and to go on from; None: neither.
         on_step: told after every step, a resumed training's earlier steps included.
         groups: all parameters of the model, in parts; none: all learn alike.
+        ranks: the processes that train together; the first one's held-out loss decides, and it alone saves.
 
     Raises:
         InputError: the loss is no longer a number, or the checkpoint is damaged.
-        SettingsError: the checkpoint is of another training.
+        SettingsError: the checkpoint is of another training, or not all processes see it.
     """
-    groups = groups or [Group(list(model.parameters()), schedule.learning_rate)]
-    optimizer = torch.optim.AdamW(
-        [{"params": list(group.parameters), "highest": group.learning_rate} for group in groups],
-        weight_decay=schedule.weight_decay,
-        fused=True,
-    )
+    optimizer = _optimizer(groups or [Group(list(model.parameters()), schedule.learning_rate)], schedule)
     curve: list[Progress] = []
     best = _weights(model)
-    saved = load_state(checkpoint) if checkpoint else None
+    saved = _saved(checkpoint, ranks) if checkpoint else None
     if saved:
         curve = [Progress(*report) for report in saved.facts["curve"]]
         best = _restore(model, optimizer, saved)
         for report in curve if on_step else ():
             on_step(report)  # type: ignore[misc]  # the loop is empty without it
+    take = ranks.taking(model, step_loss)
     for step in range(len(curve), schedule.steps):
         if _is_over(curve, schedule.patience):
             break
-        loss = _step(model, step_loss, optimizer, schedule, step, seed)
-        is_look = held_out_loss is not None and (
-            (step + 1) % schedule.check_every == 0 or step + 1 == schedule.steps
-        )
-        held_out = held_out_loss(model) if held_out_loss and is_look else None
+        loss = ranks.mean(_step(model, take, optimizer, schedule, step, seed))
+        is_look = (step + 1) % schedule.check_every == 0 or step + 1 == schedule.steps
+        held_out = ranks.of_first(held_out_loss(model)) if held_out_loss and is_look else None
         if held_out is not None and held_out < min(
             (p.held_out for p in curve if p.held_out is not None), default=math.inf
         ):
             best = _weights(model)
         curve.append(Progress(step + 1, _finite(loss, step + 1), held_out))
-        if checkpoint and (step + 1) % checkpoint.every == 0:
+        if checkpoint and ranks.is_first and (step + 1) % checkpoint.every == 0:
             save_state(checkpoint, _state(model, optimizer, best, curve))
         if on_step:
             on_step(curve[-1])
@@ -109,9 +106,17 @@ def train(
     return model
 
 
+def _optimizer(groups: Sequence[Group], schedule: Schedule) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        [{"params": list(group.parameters), "highest": group.learning_rate} for group in groups],
+        weight_decay=schedule.weight_decay,
+        fused=True,
+    )
+
+
 def _step(
-    model: Model,
-    step_loss: Callable[[Model, np.random.Generator], Tensor],
+    model: nn.Module,
+    take: Callable[[np.random.Generator], Tensor],
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
     step: int,
@@ -122,12 +127,25 @@ def _step(
         group["lr"] = group["highest"] * _rate(step, schedule)
     device = next(model.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        loss = step_loss(model, np.random.default_rng([seed, step]))
+        loss = take(np.random.default_rng([seed, step]))
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
     optimizer.step()
     return loss
+
+
+def _saved(checkpoint: Checkpoint, ranks: Ranks) -> State | None:
+    """The state to go on from, which must be the same for all processes."""
+    saved = load_state(checkpoint)
+    steps = ranks.everyones(len(saved.facts["curve"]) if saved else 0)
+    if len(set(steps)) > 1:
+        raise SettingsError(
+            f"Processes that train together see other checkpoints: {', '.join(map(str, steps))} steps done, by rank.\n"
+            f"  Folder: {checkpoint.folder}\n"
+            "  Next: finetune.checkpoints on a file system that all executors share"
+        )
+    return saved
 
 
 def _rate(step: int, schedule: Schedule) -> float:

@@ -15,6 +15,7 @@ from basketlens.finetune.checkpoint import Checkpoint
 from basketlens.finetune.further_names import FurtherNames
 from basketlens.finetune.heads import HeadOptions, Heads, new_heads
 from basketlens.finetune.loop import Progress, Schedule, train
+from basketlens.finetune.ranks import ALONE, Ranks
 from basketlens.finetune.sampling import KeyOptions, Keys, Numbers, entries
 
 
@@ -39,6 +40,7 @@ def train_pairs(
     checkpoint: Checkpoint | None = None,
     on_step: Callable[[Progress], None] | None = None,
     further: FurtherNames | None = None,
+    ranks: Ranks = ALONE,
 ) -> Heads:
     """Heads whose softmax over the catalogue is the share n_ij / sum_j n_ij of item i's co-purchases.
 
@@ -56,6 +58,7 @@ def train_pairs(
         checkpoint: where to save, and to go on from.
         on_step: told after every step.
         further: other names of the items, that steps read now and then; held-out loss never does.
+        ranks: the processes that train these heads together, each given the same arguments.
 
     Raises:
         InputError: no two items were bought together, or too few baskets, or a training that diverges.
@@ -67,12 +70,12 @@ def train_pairs(
             f"No two items were bought together in training, so there is nothing to learn of {len(purchases)} items.\n"
             "  Wanted: baskets of two items or more\n  Next: more weeks of receipts, or finetune.enabled=false"
         )
-    heads = new_heads(vectors, purchases, options.heads, seed=seed).to(device)
+    heads = ranks.as_first(new_heads(vectors, purchases, options.heads, seed=seed).to(device))
     catalogue = Catalogue.of(heads, vectors, purchases, options.keys, options.heads, further)
 
     def step_loss(heads: Heads, draw: np.random.Generator) -> Tensor:
         at = draw.choice(rows, min(options.schedule.rows, len(rows)), replace=False)
-        return pair_loss(heads, catalogue, catalogue.some_keys(draw), counts, at, draw)
+        return pair_loss(heads, catalogue, catalogue.some_keys(draw), counts, at, draw, ranks)
 
     later = (
         LaterPairs(catalogue, held_out, purchases, options.held_out_rows, seed)
@@ -80,14 +83,9 @@ def train_pairs(
         else None
     )
     return train(
-        heads,
-        step_loss,
-        options.schedule,
-        seed=seed,
-        held_out_loss=later.loss if later else None,
-        checkpoint=checkpoint,
-        on_step=on_step,
-    )
+        heads, step_loss, options.schedule,
+        seed=seed, held_out_loss=later.loss if later else None, checkpoint=checkpoint, on_step=on_step, ranks=ranks,
+    )  # fmt: skip
 
 
 class LaterPairs:
@@ -129,12 +127,15 @@ def pair_loss(
     counts: sparse.csr_array,
     rows: Numbers,
     draw: np.random.Generator | None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
-    """The loss of rows against keys; residuals and biases dropped at random where a generator is given."""
+    """The loss of this process's part of the rows; residuals and biases dropped at random where a generator is given."""
     at, partners, together = entries(counts, rows)
     totals = np.bincount(at, together, minlength=len(rows))
     shares = (together / totals[at]).astype(np.float32)
     itself = np.arange(len(rows))
     weights = np.sqrt(totals).astype(np.float32)
     wanted = Wanted(at, partners, shares, itself, rows, weights)
-    return catalogue.loss(heads, catalogue.queries(heads, rows, draw), keys, wanted, draw)
+    part = ranks.part(len(rows))
+    queries = catalogue.queries(heads, rows, draw, part)
+    return catalogue.loss(heads, queries, keys, wanted.part(part), draw) * ranks.share(weights)

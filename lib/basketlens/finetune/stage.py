@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Final
 
 import pyarrow as pa
@@ -17,11 +17,13 @@ from basketlens.finetune.fields import FACTS, HEADS, PAYLOAD, TABLE, TASK, Task
 from basketlens.finetune.labelling import write_labels
 from basketlens.finetune.model_step import write_model_folder
 from basketlens.finetune.shopping_rows import baskets_of, drawn, items_of, task_rows
+from basketlens.finetune.together import shared_path, train_together, wait_for_slots
 from basketlens.settings import Settings
 from basketlens.settings_finetune import FinetuneSettings
 from basketlens.stage_io import StageIO
 
 _LARGEST_MODEL: Final = 1  # rows
+_PATIENCE_S: Final = 60  # with executors that have not come yet
 
 TRAINED_ROWS: Final = T.StructType(
     [
@@ -45,6 +47,8 @@ def run(io: StageIO, settings: Settings) -> None:
         io.note(enabled=False)
         return
     _check(finetune)
+    if finetune.processes > 1:
+        shared_path(settings.tables.root)
     products = io.read("products")
     io.write(
         "training_items",
@@ -57,11 +61,8 @@ def run(io: StageIO, settings: Settings) -> None:
     tasks = [Task(is_evaluation=False, seed=finetune.seed)]
     if finetune.evaluate.enabled:
         tasks += [Task(is_evaluation=True, seed=seed) for seed in finetune.evaluate.seeds]
-    parts = [range(start, min(start + io.cores, len(tasks))) for start in range(0, len(tasks), io.cores)]
-    trained = io.write_parts(
-        f"trained_{io.cores}",
-        [_trained(task_rows(io.read("training_items"), chosen, part), tasks, settings) for part in parts],
-        doing=f"training on {found:,} baskets, {len(tasks)} times",
+    trained = _trained(
+        io, chosen, tasks, settings, doing=f"training on {found:,} baskets, {len(tasks)} times"
     )
     for name in ("projections", *(["basket_projections"] if finetune.evaluate.enabled else [])):
         io.write(name, _of(trained, name), doing=f"writing {name}")
@@ -80,6 +81,11 @@ def run(io: StageIO, settings: Settings) -> None:
 
 def _check(finetune: FinetuneSettings) -> None:
     """Say what is missing before the training, not after it."""
+    if finetune.processes > 1 and finetune.scope == "encoder":
+        raise SettingsError(
+            f"finetune.processes = {finetune.processes}, but an encoder is trained by one process.\n"
+            "  Next: --set finetune.processes=1, or --set finetune.scope=heads"
+        )
     if finetune.export.enabled and finetune.export.onnx:
         from basketlens.finetune.export_onnx import require_onnx
 
@@ -111,7 +117,35 @@ def extra(settings: Settings) -> dict[str, str]:
     return found
 
 
-def _trained(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
+def _trained(
+    io: StageIO, baskets: DataFrame, tasks: list[Task], settings: Settings, *, doing: str
+) -> DataFrame:
+    """What the tasks give back: side by side, or one after another by several processes each."""
+    items = io.read("training_items")
+    if settings.finetune.processes > 1:
+        return _trained_together(io, task_rows(items, baskets, range(1)), tasks, settings, doing=doing)
+    parts = [range(start, min(start + io.cores, len(tasks))) for start in range(0, len(tasks), io.cores)]
+    made = [partial(_by_tasks, task_rows(items, baskets, part), tasks, settings) for part in parts]
+    return io.write_parts(f"trained_{io.cores}", made, doing=doing)
+
+
+def _trained_together(
+    io: StageIO, rows: DataFrame, tasks: list[Task], settings: Settings, *, doing: str
+) -> DataFrame:
+    io.write("training_rows", rows, doing="writing what every process reads")
+    source = io.folder("training_rows", rows.schema)
+    wait_for_slots(settings.finetune.processes, io.slots, seconds=_PATIENCE_S)
+
+    def made(number: int) -> DataFrame:
+        name = f"trained_{number}"
+        target = io.folder(name, TRAINED_ROWS)
+        train_together(rows, source, target, tasks[number], settings)
+        return io.read(name)
+
+    return io.write_parts("trained_together", [partial(made, n) for n in range(len(tasks))], doing=doing)
+
+
+def _by_tasks(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
     device = settings.finetune.device
     finetune, embed, abbreviations = settings.finetune, settings.embed, settings.clean.abbreviations
 

@@ -1,7 +1,7 @@
 """One task of `finetune`: rows in, a trained model or a table of figures out."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from basketlens.finetune.fields import ENCODER, FACTS, HEADS, MOST_ITEMS, PAYLOA
 from basketlens.finetune.heads import Heads, projections
 from basketlens.finetune.loop import Progress
 from basketlens.finetune.pair_training import PairOptions, train_pairs
+from basketlens.finetune.ranks import ALONE, Ranks
 from basketlens.finetune.reading import read_shopping
 from basketlens.settings import EmbedSettings
 from basketlens.shopping import Baskets, Items, copurchases, purchases_of
@@ -51,9 +52,16 @@ class TrainingOptions(NamedTuple):
 
 
 def training_pages(
-    batches: Iterator[pa.RecordBatch], task: Task, options: TrainingOptions, *, device: str
+    batches: Iterable[pa.RecordBatch],
+    task: Task,
+    options: TrainingOptions,
+    *,
+    device: str,
+    ranks: Ranks = ALONE,
 ) -> Iterator[pa.RecordBatch]:
     """Rows of `evaluation`, or of `projections`, `basket_projections`, the heads and, where it was trained, the encoder.
+
+    Of processes that train together the first gives them.
 
     Raises:
         InputError: there is too little to train on, or a part has no baskets.
@@ -62,7 +70,7 @@ def training_pages(
     torch.set_float32_matmul_precision("highest")
     items, baskets = read_shopping(batches)
     if task.is_evaluation:
-        yield _evaluated(items, baskets, task.seed, options, device)
+        yield from _evaluated(items, baskets, task.seed, options, device, ranks)
         return
     of_encoder: dict[str, Any] = {}
     encoder = NameEncoder.load(options.embed) if options.encoder else None
@@ -80,24 +88,27 @@ def training_pages(
     )  # fmt: skip
     heads = train_pairs(
         items.vectors, more.counts, purchases, options.pairs,
-        seed=task.seed, device=device, on_step=losses.append, further=more.further,
+        seed=task.seed, device=device, on_step=losses.append, further=more.further, ranks=ranks,
         checkpoint=_checkpoint(options, "pairs", task.seed, items.vectors, *more.data()),
     )  # fmt: skip
     facts = {
         "items": len(items.ids), "items_sold": int((purchases > 0).sum()), "baskets": len(baskets.days),
         "steps": len(losses), "first_loss": losses[0].loss, "last_loss": losses[-1].loss, "device": device,
-        "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()),
+        "first_day": int(baskets.days.min()), "last_day": int(baskets.days.max()), "processes": ranks.size,
         **more.facts(),
         **of_encoder,
     }  # fmt: skip
-    yield _heads_row(heads, facts)
-    yield from _projected(items, heads, table="projections")
+    if ranks.is_first:
+        yield _heads_row(heads, facts)
+        yield from _projected(items, heads, table="projections")
     if options.keeps_baskets:
         of_baskets = train_baskets(
-            items.vectors, more.held, purchases, options.baskets, seed=task.seed, device=device, further=more.further,
+            items.vectors, more.held, purchases, options.baskets, seed=task.seed, device=device,
+            further=more.further, ranks=ranks,
             checkpoint=_checkpoint(options, "baskets", task.seed, items.vectors, *more.data()),
         )  # fmt: skip
-        yield from _projected(items, of_baskets, table="basket_projections")
+        if ranks.is_first:
+            yield from _projected(items, of_baskets, table="basket_projections")
 
 
 def cuts_of(days: npt.NDArray[np.int32], *, validation: float, test: float) -> Cuts:
@@ -150,7 +161,11 @@ def tuned_by(
     )  # fmt: skip
 
 
-def fit_by(options: TrainingOptions, device: str, items: Items) -> Fit:
+class _Helped(Exception):
+    """The end of a process that helps another one: what was trained is measured there."""
+
+
+def fit_by(options: TrainingOptions, device: str, items: Items, ranks: Ranks = ALONE) -> Fit:
     """What `evaluate` trains with, of items whose vectors it gives."""
 
     def fit(
@@ -171,29 +186,34 @@ def fit_by(options: TrainingOptions, device: str, items: Items) -> Fit:
         )  # fmt: skip
         data = (vectors, *more.data())
         of_pairs = train_pairs(
-            vectors, more.counts, purchases, options.pairs,
-            seed=seed, device=device, further=more.further, checkpoint=_checkpoint(options, "pairs", seed, *data),
+            vectors, more.counts, purchases, options.pairs, seed=seed, device=device,
+            further=more.further, ranks=ranks, checkpoint=_checkpoint(options, "pairs", seed, *data),
         )  # fmt: skip
         of_baskets = train_baskets(
-            vectors, more.held, purchases, options.baskets,
-            seed=seed, device=device, further=more.further, checkpoint=_checkpoint(options, "baskets", seed, *data),
+            vectors, more.held, purchases, options.baskets, seed=seed, device=device,
+            further=more.further, ranks=ranks, checkpoint=_checkpoint(options, "baskets", seed, *data),
         )  # fmt: skip
+        if not ranks.is_first:
+            raise _Helped
         return Fitted(projections(of_pairs, vectors), projections(of_baskets, vectors))
 
     return fit
 
 
 def _evaluated(
-    items: Items, baskets: Baskets, seed: int, options: TrainingOptions, device: str
-) -> pa.RecordBatch:
+    items: Items, baskets: Baskets, seed: int, options: TrainingOptions, device: str, ranks: Ranks
+) -> Iterator[pa.RecordBatch]:
     # Names that nobody ever bought are no one's answer, and would only stand in the way of those that are.
     sold = purchases_of(baskets) > 0
     items = Items(items.ids[sold], items.vectors[sold], items.names[sold])
     baskets = baskets._replace(held=sparse.csr_array(baskets.held[:, sold]))
     cuts = cuts_of(baskets.days, validation=options.validation, test=options.test)
-    rows = evaluate(items, baskets, cuts, fit_by(options, device, items), options.evaluate, seed)
+    try:
+        rows = evaluate(items, baskets, cuts, fit_by(options, device, items, ranks), options.evaluate, seed)
+    except _Helped:
+        return
     names = (c.METHOD, c.TASK, c.METRIC, c.CLASS, c.SEED, c.VALUE, c.LOW, c.HIGH)
-    return _rows("evaluation", len(rows), dict(zip(names, zip(*rows, strict=True), strict=True)))
+    yield _rows("evaluation", len(rows), dict(zip(names, zip(*rows, strict=True), strict=True)))
 
 
 def _heads_row(heads: Heads, facts: dict[str, Any]) -> pa.RecordBatch:
@@ -222,12 +242,12 @@ def _lists(matrix: npt.NDArray[np.float32]) -> pa.Array:
     return pa.ListArray.from_arrays(starts, np.ascontiguousarray(matrix).ravel())
 
 
-_TYPES = {
+PAGES = pa.schema({
     TABLE: pa.string(), c.METHOD: pa.string(), c.TASK: pa.string(), c.METRIC: pa.string(), c.CLASS: pa.string(),
     c.SEED: pa.int32(), c.VALUE: pa.float64(), c.LOW: pa.float64(), c.HIGH: pa.float64(),
     c.ITEM_ID: pa.string(), c.QUERY: pa.list_(pa.float32()), c.KEY: pa.list_(pa.float32()), c.BIAS: pa.float64(),
     PAYLOAD: pa.binary(), FACTS: pa.string(),
-}  # fmt: skip
+})  # fmt: skip
 
 
 def _rows(table: str, count: int, columns: dict[str, Any]) -> pa.RecordBatch:
@@ -235,7 +255,8 @@ def _rows(table: str, count: int, columns: dict[str, Any]) -> pa.RecordBatch:
     found = {TABLE: [table] * count, **columns}
     return pa.RecordBatch.from_pydict(
         {
-            name: pa.array(found[name], kind) if name in found else pa.nulls(count, kind)
-            for name, kind in _TYPES.items()
-        }
+            of.name: pa.array(found[of.name], of.type) if of.name in found else pa.nulls(count, of.type)
+            for of in PAGES
+        },
+        PAGES,
     )

@@ -1,7 +1,7 @@
 """`link`: attention of every sold item over all others, by the vectors of their names or by trained projections."""
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import and_
 from typing import Any, Final, NamedTuple
 
@@ -72,7 +72,10 @@ def run(io: StageIO, settings: Settings) -> None:
     parts = parts_of(blocks, cores=io.cores)
     attention = io.write_parts(
         f"attention_{blocks}_{cut.keys}",  # another cluster or budget cuts other blocks
-        [attention_rows(vectors.rows, task, blocks=blocks, part=part, device=link.device) for part in parts],
+        [
+            partial(attention_rows, vectors.rows, task, blocks=blocks, part=part, device=link.device)
+            for part in parts
+        ],
         doing=f"attention between {vectors.items:,} items",
     )
     io.write("links", links_of(attention), doing="writing links")
