@@ -88,6 +88,23 @@ class Steps(NamedTuple):
         return pair_loss(both.heads, catalogue, keys, self.counts, at, draw)
 
 
+class _HeldOut:
+    """What a look asks."""
+
+    def __init__(self, pairs: LaterPairs, tokens: Tokens, bought: Numbers) -> None:
+        self.pairs = pairs
+        self.tokens = [tokens[i] for i in bought]
+        self.place = torch.from_numpy(places(bought, len(tokens))).to(pairs.catalogue.text.device)
+
+    @torch.no_grad()
+    def loss(self, both: Both) -> float:
+        """The loss, nats, with every name that was bought read anew."""
+        vectors = torch.from_numpy(both.encoder.vectors(self.tokens)).to(self.place.device)
+        text = both.heads.whitened(vectors)
+        self.pairs.catalogue = self.pairs.catalogue._replace(text=text, place=self.place)
+        return self.pairs.loss(both.heads)
+
+
 def tune_encoder(
     encoder: NameEncoder,
     names: Sequence[str],
@@ -105,9 +122,7 @@ def tune_encoder(
     the loss of `train_pairs`.  The keys of a step are its rows and others, drawn by the square root of their
     purchases; all their names are read in the step, and weighted by the chance that they were drawn.  Whitening
     stays as it was fitted on the first vectors.  Where no look is better than the first heads, the encoder is left
-    as it started.
-
-    Dropout inside the encoder is off: what is served has none, and early stopping holds it back.
+    as it started.  Dropout inside it is off: what is served has none, and early stopping holds it back.
 
     Args:
         encoder: in float32, without dropout.
@@ -139,38 +154,32 @@ def tune_encoder(
     catalogue = catalogue._replace(residual_dropout=options.residual_dropout)
     chances = chances_of(np.sqrt(purchases), options.encoded_keys)
     steps = Steps(catalogue, tokens, counts, rows_of(counts, purchases), options.schedule.rows, chances)
-    held_out = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
-    before = held_out.loss(heads)
-
-    bought = np.flatnonzero(purchases)
-    place = torch.from_numpy(places(bought, len(tokens))).to(device)
-
-    def look(both: Both) -> float:
-        vectors = torch.from_numpy(both.encoder.vectors([tokens[i] for i in bought.tolist()])).to(device)
-        with torch.no_grad():
-            held_out.catalogue = catalogue._replace(text=both.heads.whitened(vectors), place=place)
-        return held_out.loss(both.heads)
-
+    asked = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
+    before = asked.loss(heads)
     curve: list[Progress] = []
-
-    def told(report: Progress) -> None:
-        curve.append(report)
-        if on_step:
-            on_step(report)
-
     groups = [
         Group(list(encoder.parameters()), options.learning_rate),
         Group(list(heads.parameters()), options.schedule.learning_rate),
     ]
     train(
         Both(encoder, heads), steps.loss, options.schedule,
-        seed=seed, held_out_loss=look, checkpoint=checkpoint, on_step=told, groups=groups,
+        seed=seed, held_out_loss=_HeldOut(asked, tokens, np.flatnonzero(purchases)).loss, checkpoint=checkpoint,
+        on_step=_told(curve, on_step), groups=groups,
     )  # fmt: skip
     after = min(report.held_out for report in curve if report.held_out is not None)
     if after < before:
         return Tuned(encoder.vectors(tokens), before, after, len(curve))
     encoder.load_state_dict(untouched)
     return Tuned(vectors, before, before, len(curve))
+
+
+def _told(curve: list[Progress], on_step: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
+    def tell(report: Progress) -> None:
+        curve.append(report)
+        if on_step:
+            on_step(report)
+
+    return tell
 
 
 def _cut(baskets: Baskets, share: float) -> tuple[Baskets, Baskets]:

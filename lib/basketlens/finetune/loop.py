@@ -73,12 +73,7 @@ def train(
         InputError: the loss is no longer a number, or the checkpoint is damaged.
         SettingsError: the checkpoint is of another training.
     """
-    groups = groups or [Group(list(model.parameters()), schedule.learning_rate)]
-    optimizer = torch.optim.AdamW(
-        [{"params": list(group.parameters), "highest": group.learning_rate} for group in groups],
-        weight_decay=schedule.weight_decay,
-        fused=True,
-    )
+    optimizer = _optimizer(groups or [Group(list(model.parameters()), schedule.learning_rate)], schedule)
     curve: list[Progress] = []
     best = _weights(model)
     saved = load_state(checkpoint) if checkpoint else None
@@ -107,6 +102,14 @@ def train(
     if held_out_loss:
         model.load_state_dict(best)
     return model
+
+
+def _optimizer(groups: Sequence[Group], schedule: Schedule) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        [{"params": list(group.parameters), "highest": group.learning_rate} for group in groups],
+        weight_decay=schedule.weight_decay,
+        fused=True,
+    )
 
 
 def _step(
