@@ -88,6 +88,23 @@ class Steps(NamedTuple):
         return pair_loss(both.heads, catalogue, keys, self.counts, at, draw)
 
 
+class _HeldOut:
+    """What a look asks."""
+
+    def __init__(self, pairs: LaterPairs, tokens: Tokens, bought: Numbers) -> None:
+        self.pairs = pairs
+        self.tokens = [tokens[i] for i in bought]
+        self.place = torch.from_numpy(places(bought, len(tokens))).to(pairs.catalogue.text.device)
+
+    @torch.no_grad()
+    def loss(self, both: Both) -> float:
+        """The loss, nats, with every name that was bought read anew."""
+        vectors = torch.from_numpy(both.encoder.vectors(self.tokens)).to(self.place.device)
+        text = both.heads.whitened(vectors)
+        self.pairs.catalogue = self.pairs.catalogue._replace(text=text, place=self.place)
+        return self.pairs.loss(both.heads)
+
+
 def tune_encoder(
     encoder: NameEncoder,
     names: Sequence[str],
@@ -137,12 +154,18 @@ def tune_encoder(
     catalogue = catalogue._replace(residual_dropout=options.residual_dropout)
     chances = chances_of(np.sqrt(purchases), options.encoded_keys)
     steps = Steps(catalogue, tokens, counts, rows_of(counts, purchases), options.schedule.rows, chances)
-    held_out = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
-    before = held_out.loss(heads)
-    look = _looking(catalogue, tokens, np.flatnonzero(purchases), held_out)
-    curve = _train_both(
-        Both(encoder, heads), steps, look, options, seed=seed, checkpoint=checkpoint, on_step=on_step
-    )
+    asked = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
+    before = asked.loss(heads)
+    curve: list[Progress] = []
+    groups = [
+        Group(list(encoder.parameters()), options.learning_rate),
+        Group(list(heads.parameters()), options.schedule.learning_rate),
+    ]
+    train(
+        Both(encoder, heads), steps.loss, options.schedule,
+        seed=seed, held_out_loss=_HeldOut(asked, tokens, np.flatnonzero(purchases)).loss, checkpoint=checkpoint,
+        on_step=_told(curve, on_step), groups=groups,
+    )  # fmt: skip
     after = min(report.held_out for report in curve if report.held_out is not None)
     if after < before:
         return Tuned(encoder.vectors(tokens), before, after, len(curve))
@@ -150,49 +173,13 @@ def tune_encoder(
     return Tuned(vectors, before, before, len(curve))
 
 
-def _looking(
-    catalogue: Catalogue, tokens: Tokens, bought: Numbers, held_out: LaterPairs
-) -> Callable[[Both], float]:
-    """Held-out loss of encoder and heads as they are, over all items that were bought; reads their names anew."""
-    device = catalogue.text.device
-    place = torch.from_numpy(places(bought, len(tokens))).to(device)
-
-    def look(both: Both) -> float:
-        vectors = torch.from_numpy(both.encoder.vectors([tokens[i] for i in bought.tolist()])).to(device)
-        with torch.no_grad():
-            held_out.catalogue = catalogue._replace(text=both.heads.whitened(vectors), place=place)
-        return held_out.loss(both.heads)
-
-    return look
-
-
-def _train_both(
-    both: Both,
-    steps: Steps,
-    look: Callable[[Both], float],
-    options: EncoderOptions,
-    *,
-    seed: int,
-    checkpoint: Checkpoint | None,
-    on_step: Callable[[Progress], None] | None,
-) -> list[Progress]:
-    """Train encoder and heads in place, each at its own rate; what every step reported."""
-    curve: list[Progress] = []
-
-    def told(report: Progress) -> None:
+def _told(curve: list[Progress], on_step: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
+    def tell(report: Progress) -> None:
         curve.append(report)
         if on_step:
             on_step(report)
 
-    groups = [
-        Group(list(both.encoder.parameters()), options.learning_rate),
-        Group(list(both.heads.parameters()), options.schedule.learning_rate),
-    ]
-    train(
-        both, steps.loss, options.schedule,
-        seed=seed, held_out_loss=look, checkpoint=checkpoint, on_step=told, groups=groups,
-    )  # fmt: skip
-    return curve
+    return tell
 
 
 def _cut(baskets: Baskets, share: float) -> tuple[Baskets, Baskets]:

@@ -37,7 +37,7 @@ def test_what_is_exported_made_the_tables(spark, tmp_path):
     io = given(spark, tmp_path)
     folder = tiny_folder(tmp_path / "tiny", WORDS)
     of_model = f"embed.model={folder}"
-    finetune(io, *THROUGH_ENCODER, of_model, "finetune.export.enabled=true", "finetune.evaluate.seeds=[3]")
+    finetune(io, *THROUGH_ENCODER, of_model, "finetune.export.enabled=true", "finetune.evaluate.enabled=false")
 
     exported = io.root / "staging" / "model"
     settings = load_settings("base", [f"embed.model={exported}/encoder"], {})
@@ -53,5 +53,4 @@ def test_what_is_exported_made_the_tables(spark, tmp_path):
         assert rows[item].bias == pytest.approx(wanted.bias[place], abs=1e-5)
     assert io.figures["encoder_after"] < io.figures["encoder_before"]
     assert "trained in 30 steps" in (exported / "model_card.md").read_text()
-    assert {r.seed for r in io.read("evaluation").collect()} == {3}
     assert json.loads((exported / "manifest.json").read_text())["vector_width"] == WIDTH
