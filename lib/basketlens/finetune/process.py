@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 import torch.distributed as dist
 
-from basketlens.errors import BasketLensError, SettingsError
+from basketlens.errors import SettingsError
 from basketlens.finetune.fields import Task
 from basketlens.finetune.ranks import Ranks
 from basketlens.finetune.training import PAGES, TrainingOptions, training_pages
@@ -47,9 +47,6 @@ def train_task(rows: str, target: str, task: Task, options: TrainingOptions, *, 
             _write(pages, Path(target))
         elif list(pages):
             raise AssertionError("a process that helps gave rows")
-    except BasketLensError as error:
-        # The launcher's own words follow in the log that Spark quotes: an empty line ends ours.
-        raise type(error)(f"{error}\n") from None
     finally:
         dist.destroy_process_group()
 

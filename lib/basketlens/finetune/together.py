@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pyspark.sql import DataFrame
 
+from basketlens import errors
 from basketlens.errors import SettingsError
 from basketlens.finetune.fields import Task
 from basketlens.locations import local_path
@@ -28,6 +29,7 @@ def train_together(rows: DataFrame, folder: str, target: str, task: Task, settin
 
     Raises:
         SettingsError: a GPU is wanted, and Spark gives tasks none; or executors come and go.
+        BasketLensError: what the first process says.
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
@@ -45,16 +47,13 @@ def train_together(rows: DataFrame, folder: str, target: str, task: Task, settin
         )
     is_gpu = finetune.device == "cuda" or (finetune.device == "auto" and given is not None)
     distributor = TorchDistributor(num_processes=finetune.processes, local_mode=False, use_gpu=is_gpu)
-    distributor.run(
-        _process(),
-        _ModulePath(),
-        shared_path(folder),
-        shared_path(target),
-        tuple(task),
-        (finetune.model_dump_json(), settings.embed.model_dump_json()),
-        dict(settings.clean.abbreviations),
-        is_gpu,
-    )
+    said = distributor.run(
+        _process(), _ModulePath(), shared_path(folder), shared_path(target), tuple(task),
+        (finetune.model_dump_json(), settings.embed.model_dump_json()), dict(settings.clean.abbreviations), is_gpu,
+    )  # fmt: skip
+    if said:
+        kind, message = said
+        raise getattr(errors, kind)(message)
 
 
 def wait_for_slots(processes: int, slots: Callable[[], int], *, seconds: int) -> None:
@@ -103,8 +102,12 @@ def _module_path() -> list[str]:
     return list(sys.path)
 
 
-def _process() -> Callable[..., None]:
-    """What runs in the process: a function without a home, because no module of ours can be imported before `path` is known."""
+def _process() -> Callable[..., Any]:
+    """What runs in the process: a function without a home, because no module of ours can be imported before `path` is known.
+
+    It gives back an error that the user should read as its class and message: of one that is raised, Spark tells only that
+    there was one, and starts all processes again.
+    """
 
     def process(
         path: list[str],
@@ -114,10 +117,11 @@ def _process() -> Callable[..., None]:
         settings: tuple[str, str],
         abbreviations: dict[str, str],
         is_gpu: bool,
-    ) -> None:
+    ) -> Any:
         import sys
 
         sys.path.extend(place for place in path if place not in sys.path)
+        from basketlens.errors import BasketLensError
         from basketlens.finetune.fields import Task
         from basketlens.finetune.options import training_options
         from basketlens.finetune.process import train_task
@@ -130,6 +134,9 @@ def _process() -> Callable[..., None]:
             EmbedSettings.model_validate_json(embed),
             abbreviations,
         )
-        train_task(folder, target, Task(*task), options, is_gpu=is_gpu)
+        try:
+            train_task(folder, target, Task(*task), options, is_gpu=is_gpu)
+        except BasketLensError as error:
+            return type(error).__name__, str(error)
 
     return process

@@ -37,7 +37,9 @@ def test_what_is_exported_made_the_tables(spark, tmp_path):
     io = given(spark, tmp_path)
     folder = tiny_folder(tmp_path / "tiny", WORDS)
     of_model = f"embed.model={folder}"
-    finetune(io, *THROUGH_ENCODER, of_model, "finetune.export.enabled=true", "finetune.evaluate.enabled=false")
+    finetune(
+        io, *THROUGH_ENCODER, of_model, "finetune.export.enabled=true", "finetune.evaluate.enabled=false"
+    )
 
     exported = io.root / "staging" / "model"
     settings = load_settings("base", [f"embed.model={exported}/encoder"], {})

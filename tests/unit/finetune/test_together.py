@@ -6,7 +6,6 @@ import pytest
 from pyspark import cloudpickle
 
 from basketlens.errors import SettingsError
-from basketlens.faults import as_user_error
 from basketlens.finetune import together
 
 # What TorchDistributor does: Spark carries the function to a task, the task writes it to a file, another process reads that.
@@ -69,16 +68,3 @@ def test_a_root_that_is_a_path(location, path):
 def test_a_root_that_is_no_path(location):
     with pytest.raises(SettingsError, match=r"needs a tables.root that is a path, found"):
         together.shared_path(location)
-
-
-def test_what_a_process_says_reaches_the_user():
-    text = (
-        "Job aborted due to stage failure: Could not recover from a failed barrier ResultStage.\n"
-        "RuntimeError: Command [...] failed with return code 1. The task output is included below: \n"
-        "Traceback (most recent call last):\n"
-        "basketlens.errors.SettingsError: finetune.processes = 8, but a step has 5 rows.\n  Next: fewer\n\n"
-        "E1125 00:00:00.000000 1 torch/distributed/elastic/multiprocessing/api.py:1] failed (exitcode: 1)\n"
-    )
-    error = as_user_error(RuntimeError(text))
-    assert isinstance(error, SettingsError)
-    assert str(error) == "finetune.processes = 8, but a step has 5 rows.\n  Next: fewer"
