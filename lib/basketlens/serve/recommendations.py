@@ -1,5 +1,6 @@
 """The step of `serve` that recommends what a basket lacks, by the method that won on this data."""
 
+import math
 from functools import reduce
 from typing import Final, NamedTuple
 
@@ -60,8 +61,10 @@ def write_recommendations(io: StageIO, settings: Settings) -> None:
     )
     io.note(
         recommendations={
-            "method": method.name, **method.blend._asdict(), "baskets": found, "tasks": tasks, "candidates": n,
+            "method": method.name, "baskets": found, "tasks": tasks, "candidates": n,
             "baskets_without": found - int(written.measures["served"] or 0),
+            # JSON has no word for an endless half-life.
+            **{name: value if math.isfinite(value) else None for name, value in method.blend._asdict().items()},
         }
     )  # fmt: skip
 
