@@ -35,7 +35,7 @@ class TailBaskets(NamedTuple):
         Partners are drawn one by one, so that two of them in one basket say nothing of each other.
         """
         b, n = self.held.shape
-        partners = sparse.csr_array(self.held)
+        partners = self.held.copy()  # zeros below must not reach the baskets themselves
         partners.data[partners.indices == np.repeat(self.item, np.diff(partners.indptr))] = 0
         partners.eliminate_zeros()
         is_item = sparse.csr_array((np.ones(b, np.float32), (np.arange(b), self.item)), shape=(b, n))
