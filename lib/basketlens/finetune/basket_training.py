@@ -85,14 +85,9 @@ def train_baskets(
 
     later = _Later(catalogue, held_out, options, seed) if held_out is not None else None
     return train(
-        heads,
-        step_loss,
-        options.schedule,
-        seed=seed,
-        held_out_loss=later.loss if later else None,
-        checkpoint=checkpoint,
-        on_step=on_step,
-    )
+        heads, step_loss, options.schedule,
+        seed=seed, held_out_loss=later.loss if later else None, checkpoint=checkpoint, on_step=on_step,
+    )  # fmt: skip
 
 
 class _Question(NamedTuple):

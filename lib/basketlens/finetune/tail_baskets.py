@@ -35,11 +35,11 @@ class TailBaskets(NamedTuple):
         Partners are drawn one by one, so that two of them in one basket say nothing of each other.
         """
         b, n = self.held.shape
-        partners = sparse.csr_array(self.held)
+        partners = self.held.copy()
         partners.data[partners.indices == np.repeat(self.item, np.diff(partners.indptr))] = 0
         partners.eliminate_zeros()
         is_item = sparse.csr_array((np.ones(b, np.float32), (np.arange(b), self.item)), shape=(b, n))
-        one_way = sparse.csr_array(is_item.T @ partners)
+        one_way = is_item.T @ partners
         return sparse.csr_array(one_way + one_way.T)
 
 
@@ -114,7 +114,7 @@ def _nearest(
     """Mean over the lenders of the nearest names, as a matrix (r, n); equally near ones by number."""
     most = min(most, len(lenders) - 1)
     if not most:
-        return sparse.csr_array((len(block), len(vectors)), dtype=np.float32)
+        return sparse.csr_array(np.zeros((len(block), len(vectors)), np.float32))
     cosine = vectors[block] @ vectors[lenders].T
     cosine[block[:, None] == lenders[None, :]] = -np.inf
     least = np.partition(cosine, -most, axis=1)[:, -most]
