@@ -39,7 +39,7 @@ class TailBaskets(NamedTuple):
         partners.data[partners.indices == np.repeat(self.item, np.diff(partners.indptr))] = 0
         partners.eliminate_zeros()
         is_item = sparse.csr_array((np.ones(b, np.float32), (np.arange(b), self.item)), shape=(b, n))
-        one_way = sparse.csr_array(is_item.T @ partners)
+        one_way = is_item.T @ partners
         return sparse.csr_array(one_way + one_way.T)
 
 
