@@ -149,28 +149,31 @@ def tune_encoder(
     vectors = encoder.vectors(tokens)
     first = checkpoint._replace(folder=checkpoint.folder / "heads") if checkpoint else None
     heads = train_pairs(vectors, counts, purchases, options.pairs, seed=seed, device=device, checkpoint=first)
-
-    catalogue = Catalogue.of(heads, vectors, purchases, options.pairs.keys, options.pairs.heads)
-    catalogue = catalogue._replace(residual_dropout=options.residual_dropout)
+    shape = options.pairs.heads._replace(residual_dropout=options.residual_dropout)
+    catalogue = Catalogue.of(heads, vectors, purchases, options.pairs.keys, shape)
     chances = chances_of(np.sqrt(purchases), options.encoded_keys)
     steps = Steps(catalogue, tokens, counts, rows_of(counts, purchases), options.schedule.rows, chances)
     asked = LaterPairs(catalogue, copurchases(later), purchases, options.pairs.held_out_rows, seed)
     before = asked.loss(heads)
     curve: list[Progress] = []
-    groups = [
-        Group(list(encoder.parameters()), options.learning_rate),
-        Group(list(heads.parameters()), options.schedule.learning_rate),
-    ]
     train(
         Both(encoder, heads), steps.loss, options.schedule,
         seed=seed, held_out_loss=_HeldOut(asked, tokens, np.flatnonzero(purchases)).loss, checkpoint=checkpoint,
-        on_step=_told(curve, on_step), groups=groups,
+        on_step=_told(curve, on_step), groups=_rates(encoder, heads, options),
     )  # fmt: skip
     after = min(report.held_out for report in curve if report.held_out is not None)
     if after < before:
         return Tuned(encoder.vectors(tokens), before, after, len(curve))
     encoder.load_state_dict(untouched)
     return Tuned(vectors, before, before, len(curve))
+
+
+def _rates(encoder: NameEncoder, heads: Heads, options: EncoderOptions) -> list[Group]:
+    """The encoder at its rate, the heads at theirs."""
+    return [
+        Group(list(encoder.parameters()), options.learning_rate),
+        Group(list(heads.parameters()), options.schedule.learning_rate),
+    ]
 
 
 def _told(curve: list[Progress], on_step: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
