@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketlens.finetune.name_variants import (
@@ -74,12 +74,14 @@ def test_all_orders_are_drawn():
     assert "c, b 8,5, a" in drawn
 
 
+@settings(deadline=None)
 @given(NAMES, st.integers(0, 1000))
 def test_shuffling_keeps_the_parts(name, seed):
     found = with_shuffled_parts(name, np.random.default_rng(seed))
     assert sorted(found.split(", ")) == sorted(name.split(", "))
 
 
+@settings(deadline=None)
 @given(NAMES, st.integers(0, 1000), st.floats(0, 1))
 def test_dropping_keeps_the_order(name, seed, chance):
     words = iter(name.replace(", ", " , ").split())
@@ -87,6 +89,7 @@ def test_dropping_keeps_the_order(name, seed, chance):
     assert all(word in words for word in found if word != ",")
 
 
+@settings(deadline=None)
 @given(NAMES, st.integers(0, 1000))
 def test_variants_are_different_names(name, seed):
     found = variants_of(name, ALL, seed=seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -32,6 +32,7 @@ def everything(of, train, purchases):
     return augmented(items, train.held, copurchases(train), purchases, options, never, seed=0)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 50),
     st.integers(0, 50),
