@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from basketlens.settings_base import Section
 
@@ -42,6 +42,12 @@ class BasketScheduleSettings(ScheduleSettings):
     hidden_low: _Share
     hidden_high: _Share
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "BasketScheduleSettings":
+        if self.hidden_low > self.hidden_high:
+            raise ValueError(f"hidden_low up to hidden_high = {self.hidden_high}; found {self.hidden_low}")
+        return self
+
 
 class AugmentSettings(Section):
     """`[finetune.augment]`: what training sees beside the data."""
@@ -58,6 +64,12 @@ class AugmentSettings(Section):
     tail_partners: Annotated[int, Field(ge=1, le=100)]
     tail_alike: Annotated[int, Field(ge=0, le=1000)]
     tail_prior: Annotated[float, Field(ge=0, le=1_000_000)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "AugmentSettings":
+        if self.tail_low > self.tail_high:
+            raise ValueError(f"tail_low up to tail_high = {self.tail_high}; found {self.tail_low}")
+        return self
 
 
 class EncoderSettings(ScheduleSettings):
