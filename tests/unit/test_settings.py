@@ -44,7 +44,7 @@ def test_set_takes_toml_values(text, value):
         pytest.param("report.level=product", ["report.level equal to link.level"], id="levels-disagree"),
         pytest.param("finetune.pairs.steps=0", ["finetune.pairs.steps", "greater than or equal to 1"], id="nested"),
         pytest.param("finetune.augment.tail_low=21", ["finetune.augment", "tail_low up to tail_high = 20"], id="tail"),
-        pytest.param("finetune.baskets.hidden_low=.7", ["finetune.baskets", "hidden_low up to"], id="hidden"),
+        pytest.param("finetune.baskets.hidden_low=0.7", ["finetune.baskets", "hidden_low up to"], id="hidden"),
         pytest.param("privacy.min_customers=-1", ["privacy.min_customers", "greater than or equal to 0"], id="no-floor-is-0"),
         pytest.param("mine.holdout=0.6", ["mine.holdout", "less than or equal to 0.5"], id="holdout-is-the-smaller-part"),
         pytest.param("mine.stratify=region", ["mine.stratify", "'', 'store', 'week' or 'promotion'"], id="stratify"),
