@@ -22,6 +22,11 @@ asked.add_argument("--threads", type=int, default=2)
 asked.add_argument(
     "--folder", default="", help="where the training keeps its state, and its weights at the end"
 )
+asked.add_argument(
+    "--weights",
+    default="",
+    help="a state that --folder kept, FOLDER/encoder-SEED-...: compare its best weights, also where they did not beat the start; train nothing",
+)
 asked.add_argument("--validation-days", type=int, default=28)
 asked.add_argument("--test-days", type=int, default=58)
 asked.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
@@ -34,6 +39,7 @@ os.environ.setdefault(
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 import torch  # noqa: E402 - after the threads are set
+from safetensors.torch import load_file  # noqa: E402
 
 from basketlens.evaluate import models as m  # noqa: E402
 from basketlens.evaluate.bootstrap import estimate  # noqa: E402
@@ -67,8 +73,12 @@ def main() -> int:
     options = options_with()
     split = split_by_days(baskets, cuts, new_share=options.evaluate.new_share, seed=ARGS.seed)
     known = known_from(items, split)
-    tuned = tune(items, split.train, options)
-    vectors = {"as they are": items.vectors, "tuned": tuned.vectors}
+    tuned = (
+        best_of(Path(ARGS.weights), items, options)
+        if ARGS.weights
+        else tune(items, split.train, options).vectors
+    )
+    vectors = {"as they are": items.vectors, "tuned": tuned}
     fitted = {side: fit(of, known, options) for side, of in vectors.items()}
     for name in (BASKETS, PAIRS):
         on_test = {side: measured(of, known, split, name, options) for side, of in fitted.items()}
@@ -106,6 +116,17 @@ def tune(items: Items, train: Baskets, options: TrainingOptions) -> Tuned:
     if ARGS.folder:
         encoder.model.save_pretrained(Path(ARGS.folder) / f"encoder-{ARGS.start}-{ARGS.seed}")
     return tuned
+
+
+def best_of(folder: Path, items: Items, options: TrainingOptions) -> Floats:
+    """Vectors by the encoder that had the lowest held-out loss of a training."""
+    encoder, head = NameEncoder.load(options.embed), "best.encoder."
+    [path] = folder.glob("*.safetensors")
+    weights = load_file(path)
+    encoder.load_state_dict(
+        {name.removeprefix(head): w for name, w in weights.items() if name.startswith(head)}
+    )
+    return encoder.vectors(encoder.tokenized(list(items.names)))
 
 
 def remembered_steps(encoder: NameEncoder, items: Items, options: TrainingOptions) -> int:
