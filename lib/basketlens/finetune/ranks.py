@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -73,13 +73,6 @@ class Ranks(NamedTuple):
                 dist.broadcast(value, src=0)
         return model
 
-    def whole(self, own: Tensor, rows: int) -> Tensor:
-        """All `rows` rows, of which each process has computed its `part`; gradients flow back to where a row was made."""
-        if self.size == 1:
-            return own
-        whole: Tensor = _Whole.apply(own, self.part(rows), rows)  # type: ignore[no-untyped-call]
-        return whole
-
     def mean(self, value: Tensor) -> Tensor:
         """The mean of all processes' values, the same in each of them."""
         if self.size == 1:
@@ -119,24 +112,6 @@ class _Step(nn.Module):
 
     def forward(self, draw: np.random.Generator) -> Tensor:
         return self.loss(draw)
-
-
-class _Whole(torch.autograd.Function):
-    """Rows laid beside each other: a sum of what is 0 outside a process's part.  Each process's loss depends on every row, so gradients add up."""
-
-    @staticmethod
-    def forward(ctx: Any, own: Tensor, part: slice, rows: int) -> Tensor:
-        ctx.part = part
-        whole = own.new_zeros(rows, *own.shape[1:])
-        whole[part] = own
-        dist.all_reduce(whole)
-        return whole
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        total = gradients[0].clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total[ctx.part], None, None
 
 
 def _device() -> str:

@@ -5,7 +5,6 @@ import os
 import signal
 from pathlib import Path
 
-import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
 
@@ -62,21 +61,9 @@ def train(rank: int, folder: Path) -> None:
     fitted("pairs", ranks=ranks, state=folder / "killed", on_step=stop)
 
 
-def slope(ranks: Ranks) -> torch.Tensor:
-    """Gradient (3, 2) of a loss in which all rows meet all, each made by one process."""
-    rows = torch.linspace(-1, 1, 15, dtype=torch.float64).reshape(5, 3)
-    weights = torch.ones(3, 2, dtype=torch.float64, requires_grad=True)
-    part = ranks.part(5)
-    vectors = ranks.whole((rows[part] @ weights).sin(), 5)
-    loss = (vectors[part] @ vectors.T).pow(2).sum() * ranks.size
-    loss.backward()
-    return ranks.mean(weights.grad)
-
-
 def resume(rank: int, folder: Path) -> None:
     """Go on with the training that was killed, and refuse to go on from states that differ."""
     ranks = _meet(rank, folder / "second")
-    save_file({"slope": slope(ranks)}, folder / f"slope-{rank}.safetensors")
     _keep(folder / f"resumed-{rank}", *fitted("pairs", ranks=ranks, state=folder / "resumed"))
     try:
         fitted("pairs", ranks=ranks, state=folder / ("resumed" if rank else "nothing"))
