@@ -95,7 +95,6 @@ class EvaluateSettings(Section):
     new_items: Annotated[float, Field(ge=0, le=0.5)]
     max_queries: Annotated[int, Field(ge=100, le=1_000_000)]
     resamples: Annotated[int, Field(ge=100, le=100_000)]
-    ease_max_items: Annotated[int, Field(ge=10, le=50_000)]
 
 
 class ExportSettings(Section):

@@ -30,7 +30,9 @@ def figures_of(
     torch.set_float32_matmul_precision("highest")
     items, baskets = shop_of(root)
     cuts = Cuts.before_end(baskets.days, validation_days=days[0], test_days=days[1])
-    options = training_options(settings.finetune, settings.embed, settings.clean.abbreviations)
+    options = training_options(
+        settings.finetune, settings.embed, settings.clean.abbreviations, ease_items=settings.ease.max_items
+    )
     split = split_by_days(baskets, cuts, new_share=options.evaluate.new_share, seed=seed)
     known = known_from(items, split)
     more = augmented(

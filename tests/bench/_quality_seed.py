@@ -22,7 +22,9 @@ def of_seed(root: str, seed: int, days: tuple[int, int], settings: Settings) -> 
     torch.set_num_threads(1)
     items, baskets = shop_of(root)
     cuts = Cuts.before_end(baskets.days, validation_days=days[0], test_days=days[1])
-    options = training_options(settings.finetune, settings.embed, settings.clean.abbreviations)
+    options = training_options(
+        settings.finetune, settings.embed, settings.clean.abbreviations, ease_items=settings.ease.max_items
+    )
     return evaluate(items, baskets, cuts, fit_by(options, "cpu", items), options.evaluate, seed)
 
 

@@ -93,7 +93,9 @@ def options_with(steps: int | None = None) -> TrainingOptions:
     changed += [f"finetune.encoder.steps={steps}"] if steps else []
     changed += [f"finetune.checkpoints={ARGS.folder}"] if ARGS.folder else []
     settings = load_settings("base", changed, {})
-    return training_options(settings.finetune, settings.embed, settings.clean.abbreviations)
+    return training_options(
+        settings.finetune, settings.embed, settings.clean.abbreviations, ease_items=settings.ease.max_items
+    )
 
 
 def tune(items: Items, train: Baskets, options: TrainingOptions) -> Tuned:

@@ -23,7 +23,7 @@ SETTINGS = [
     "finetune.enabled=true", "finetune.heads.width=8", "finetune.heads.bias_width=4", "finetune.heads.frequent_keys=20",
     "finetune.pairs.steps=40", "finetune.pairs.rows=16", "finetune.baskets.steps=20", "finetune.baskets.rows=16",
     "finetune.evaluate.seeds=[3]", "finetune.evaluate.resamples=100", "finetune.evaluate.validation=0.2",
-    "finetune.evaluate.test=0.2", "finetune.evaluate.ease_max_items=40", 'privacy.key_file=""',
+    "finetune.evaluate.test=0.2", "ease.max_items=40", 'privacy.key_file=""',
 ]  # fmt: skip
 
 
@@ -85,7 +85,10 @@ def folder(tmp_path_factory) -> Path:
 
 def test_two_processes_train_what_one_does(folder):
     given = load_settings("local", SETTINGS, {})
-    of, options = shop(), training_options(given.finetune, given.embed, given.clean.abbreviations)
+    of, options = (
+        shop(),
+        training_options(given.finetune, given.embed, given.clean.abbreviations, ease_items=40),
+    )
     heads = train_pairs(of.vectors, of.counts, of.purchases, options.pairs, seed=0, device="cpu")
     wanted = projections(heads, of.vectors)
     found = pd.read_parquet(folder / "tables" / "projections").sort_values("item_id")

@@ -24,7 +24,7 @@ from basketlens.settings_finetune import (
 
 
 def training_options(
-    of: FinetuneSettings, embed: EmbedSettings, abbreviations: Mapping[str, str]
+    of: FinetuneSettings, embed: EmbedSettings, abbreviations: Mapping[str, str], *, ease_items: int
 ) -> TrainingOptions:
     """All options of a training task; `embed` is the encoder that may be trained and that reads further names.
 
@@ -32,6 +32,7 @@ def training_options(
         of: `[finetune]`.
         embed: `[embed]`.
         abbreviations: further names are made with these.
+        ease_items: `ease.max_items`.
     """
     heads = HeadOptions(
         of.heads.width, of.heads.bias_width, of.heads.initial_scale, of.heads.min_purchases,
@@ -50,9 +51,7 @@ def training_options(
         _augment(of.augment, abbreviations),
         _encoder(of.encoder, pairs) if through_encoder else None,
         embed,
-        EvaluateOptions(
-            of.evaluate.new_items, of.evaluate.max_queries, of.evaluate.resamples, of.evaluate.ease_max_items
-        ),
+        EvaluateOptions(of.evaluate.new_items, of.evaluate.max_queries, of.evaluate.resamples, ease_items),
         of.evaluate.validation,
         of.evaluate.test,
         Path(of.checkpoints) if of.checkpoints else None,

@@ -112,6 +112,8 @@ def extra(settings: Settings) -> dict[str, str]:
     if not settings.finetune.enabled:
         return {}
     found = {"level": settings.link.level, "max_basket_items": str(settings.mine.max_basket_items)}
+    if settings.finetune.evaluate.enabled:
+        found["ease.max_items"] = str(settings.ease.max_items)
     if settings.finetune.augment.replace:
         found["abbreviations"] = str(sorted(settings.clean.abbreviations.items()))
     return found
@@ -148,6 +150,7 @@ def _trained_together(
 def _by_tasks(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFrame:
     device = settings.finetune.device
     finetune, embed, abbreviations = settings.finetune, settings.embed, settings.clean.abbreviations
+    ease_items = settings.ease.max_items
 
     def train(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from basketlens.finetune.options import training_options  # torch lives on executors only
@@ -165,7 +168,7 @@ def _by_tasks(rows: DataFrame, tasks: list[Task], settings: Settings) -> DataFra
             yield first
             yield from batches
 
-        options = training_options(finetune, embed, abbreviations)
+        options = training_options(finetune, embed, abbreviations, ease_items=ease_items)
         yield from training_pages(whole(), task, options, device=where)
 
     return map_on_device(rows, train, TRAINED_ROWS, wanted=device)

@@ -49,7 +49,7 @@ def train_together(rows: DataFrame, folder: str, target: str, task: Task, settin
     distributor = TorchDistributor(num_processes=finetune.processes, local_mode=False, use_gpu=is_gpu)
     said = distributor.run(
         _process(), _ModulePath(), shared_path(folder), shared_path(target), tuple(task),
-        (finetune.model_dump_json(), settings.embed.model_dump_json()), dict(settings.clean.abbreviations), is_gpu,
+        (finetune.model_dump_json(), settings.embed.model_dump_json()), dict(settings.clean.abbreviations), settings.ease.max_items, is_gpu,
     )  # fmt: skip
     if said:
         kind, message = said
@@ -116,6 +116,7 @@ def _process() -> Callable[..., Any]:
         task: tuple[Any, ...],
         settings: tuple[str, str],
         abbreviations: dict[str, str],
+        ease_items: int,
         is_gpu: bool,
     ) -> Any:
         import sys
@@ -133,6 +134,7 @@ def _process() -> Callable[..., Any]:
             FinetuneSettings.model_validate_json(finetune),
             EmbedSettings.model_validate_json(embed),
             abbreviations,
+            ease_items=ease_items,
         )
         try:
             train_task(folder, target, Task(*task), options, is_gpu=is_gpu)

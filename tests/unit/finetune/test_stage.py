@@ -22,7 +22,7 @@ SETTINGS = [
     "finetune.enabled=true", "finetune.heads.width=8", "finetune.heads.bias_width=4", "finetune.heads.frequent_keys=20",
     "finetune.pairs.steps=120", "finetune.pairs.rows=16", "finetune.baskets.steps=20", "finetune.baskets.rows=16",
     "finetune.evaluate.seeds=[3]", "finetune.evaluate.resamples=100", "finetune.evaluate.validation=0.2",
-    "finetune.evaluate.test=0.2", "finetune.evaluate.new_items=0.1", "finetune.evaluate.ease_max_items=40",
+    "finetune.evaluate.test=0.2", "finetune.evaluate.new_items=0.1", "ease.max_items=40",
     "finetune.export.enabled=false", "mine.max_basket_items=20", "link.top_k=5",
 ]  # fmt: skip
 

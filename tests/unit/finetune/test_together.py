@@ -23,7 +23,7 @@ sys.modules["basketlens"] = None  # it cannot be imported yet
 process, (path, folder) = cloudpickle.load(open(sys.argv[1], "rb"))
 assert "/added/by/py-files" in path, path
 try:
-    process(path, folder, "target", (False, 0), ("{}", "{}"), {}, False)
+    process(path, folder, "target", (False, 0), ("{}", "{}"), {}, 9, False)
 except ImportError as error:
     assert "basketlens" in str(error)
     assert "/added/by/py-files" in sys.path
